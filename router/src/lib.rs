@@ -1,0 +1,10 @@
+//! The pure heart of triggerfish.
+//!
+//! Events and outcomes go in with the time, actions come out. Words ([`time`], [`name`], [`event`]),
+//! checked settings, the delivery machines and the [`journal`] live here. Deliberately absent: sockets,
+//! files, processes, threads, clocks, randomness and hash order (held by `clippy.toml`).
+
+pub mod event;
+pub mod journal;
+pub mod name;
+pub mod time;

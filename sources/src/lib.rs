@@ -1,0 +1,5 @@
+//! Sources look at the world and say what happened, in AWS's documented event formats.
+//!
+//! One file each, one row in [`catalog`]. They speak the router's words and never see the executor.
+
+pub mod source;
