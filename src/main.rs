@@ -1,1 +1,2 @@
+//! The `triggerfish` binary: parse, run, exit code.
 fn main() {}

@@ -1,1 +1,35 @@
 //! Runs the user's handlers as local processes over the Lambda Runtime API.
+//!
+//! [`Executor`] takes an invocation from the fabric's thread, picks an execution environment for it (or
+//! starts one), hands the event to the process behind it and says what came back. It never retries and
+//! never decides what to run: that is the router's work.
+//!
+//! ```text
+//! fabric's thread                      │ one long-lived thread with a tokio runtime
+//!   Executor ── pool (pure) ──Command──┼─► actor ── environment (pure) ── process, pipe, Runtime API
+//!      ▲                               │     │
+//!      └────────── hear(News) ◄────────┼─────┘   through the crossbeam channel the fabric listens to
+//! ```
+//!
+//! Deliberately absent: the router's rules, journals, HTTP towards callers, cgroups and namespaces.
+
+mod actor;
+mod environment;
+mod executor;
+mod freeze;
+mod function;
+mod interpreter;
+mod logs;
+mod payload;
+mod pool;
+mod process;
+mod report;
+mod runtime_api;
+mod runtime_call;
+mod scripted;
+
+pub use actor::News;
+pub use executor::{Executor, Heard, Options, StartError};
+pub use function::{BadRuntime, FunctionSpec, Injury, Pace, Runtime};
+pub use interpreter::InterpreterError;
+pub use scripted::{Script, Scripted};

@@ -4,7 +4,13 @@
 //! checked settings, the delivery machines and the [`journal`] live here. Deliberately absent: sockets,
 //! files, processes, threads, clocks, randomness and hash order (held by `clippy.toml`).
 
+pub mod capacity;
+pub mod destination;
 pub mod event;
+pub mod fabric;
 pub mod journal;
 pub mod name;
+pub mod retry;
+pub mod router;
+pub mod settings;
 pub mod time;

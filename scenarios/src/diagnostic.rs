@@ -22,7 +22,14 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A diagnostic with a code and a sentence.
     pub fn new(code: &'static str, what: impl Into<String>) -> Self {
-        Diagnostic { code, what: what.into(), at: None, also: Vec::new(), notes: Vec::new(), help: None }
+        Diagnostic {
+            code,
+            what: what.into(),
+            at: None,
+            also: Vec::new(),
+            notes: Vec::new(),
+            help: None,
+        }
     }
 
     /// With its main place.

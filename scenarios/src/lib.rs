@@ -1,4 +1,6 @@
 //! Scenario and project files: parse, assemble, run, expect, report.
 
+pub mod decode;
 pub mod diagnostic;
 pub mod node;
+pub mod yaml;

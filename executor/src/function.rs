@@ -1,0 +1,150 @@
+//! What a function is, in Lambda's words, and how it is to be run.
+//!
+//! Owns the settings of a function and the spelling of runtimes. Deliberately absent: whether the files and
+//! interpreters exist; [`Executor::start`](crate::Executor::start) looks.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use router::name::FunctionName;
+
+/// One function of the project.
+#[derive(Clone, Debug)]
+pub struct FunctionSpec {
+    /// Its bare name.
+    pub name: FunctionName,
+    /// What runs it.
+    pub runtime: Runtime,
+    /// The handler string: `app.handler`, `pkg/mod.func`; free text for a command.
+    pub handler: String,
+    /// The unpacked code: the task root and the working directory.
+    pub code: PathBuf,
+    /// Memory size in MB.
+    pub memory: u32,
+    /// How long an invocation may take.
+    pub timeout: Duration,
+    /// The customer's variables.
+    pub environment: BTreeMap<String, String>,
+    /// Virtual time that one invocation takes; 10 ms unless the project says otherwise.
+    pub duration: Duration,
+}
+
+/// What runs a function.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Runtime {
+    /// `python3.12` and its like, under our bootstrap.
+    Python(String),
+    /// `nodejs20.x` and its like, under our bootstrap.
+    Node(String),
+    /// `provided.al2023`: the executable `bootstrap` in the code directory.
+    Provided(String),
+    /// Any program that speaks the Runtime API, with its arguments.
+    Command(Vec<String>),
+}
+
+/// The runtime identifiers of AWS that we can run, newest last.
+const KNOWN: &[&str] = &[
+    "nodejs16.x",
+    "nodejs18.x",
+    "nodejs20.x",
+    "nodejs22.x",
+    "nodejs24.x",
+    "provided",
+    "provided.al2",
+    "provided.al2023",
+    "python3.8",
+    "python3.9",
+    "python3.10",
+    "python3.11",
+    "python3.12",
+    "python3.13",
+    "python3.14",
+];
+
+impl Runtime {
+    /// The runtime an identifier names: `python3.12`, `nodejs20.x`, `provided.al2023`.
+    pub fn parse(text: &str) -> Result<Self, BadRuntime> {
+        if !KNOWN.contains(&text) {
+            return Err(BadRuntime { text: text.chars().take(80).collect(), nearest: nearest(text) });
+        }
+        let text = text.to_owned();
+        Ok(match text.as_bytes()[0] {
+            b'n' => Runtime::Node(text),
+            b'p' if text.starts_with("python") => Runtime::Python(text),
+            _ => Runtime::Provided(text),
+        })
+    }
+}
+
+/// A runtime identifier that we cannot run.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("unknown runtime `{text}`: did you mean `{nearest}`? (`command: [..]` runs anything that speaks the Runtime API)")]
+pub struct BadRuntime {
+    text: String,
+    nearest: &'static str,
+}
+
+fn nearest(text: &str) -> &'static str {
+    let text: String = text.to_lowercase().chars().take(80).collect();
+    let best = KNOWN.iter().rev().min_by_key(|known| distance(&text, known));
+    best.copied().unwrap_or("python3.13")
+}
+
+/// Levenshtein distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replace = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replace.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// Which clock the fabric keeps, and therefore when an attempt counts as over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pace {
+    /// The system clock: an attempt is over when its response arrives.
+    Live,
+    /// Virtual time: an attempt is over when nothing of it runs any more, and takes the time its function
+    /// declares.
+    Virtual,
+}
+
+/// A fault that needs the process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Injury {
+    /// The process is killed before it sees the event.
+    CrashBefore,
+    /// The handler runs to its end, then the process is killed and its answer lost.
+    CrashAfter,
+    /// The handler runs to its end, but the caller sees a timeout.
+    Timeout,
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+    use super::*;
+
+    #[test]
+    fn runtimes_parse_by_their_identifier() {
+        assert_eq!(Runtime::parse("python3.12").unwrap(), Runtime::Python("python3.12".into()));
+        assert_eq!(Runtime::parse("nodejs20.x").unwrap(), Runtime::Node("nodejs20.x".into()));
+        assert_eq!(Runtime::parse("provided.al2023").unwrap(), Runtime::Provided("provided.al2023".into()));
+    }
+
+    #[test]
+    fn a_misspelled_runtime_gets_the_nearest_name() {
+        assert_eq!(Runtime::parse("pyton3.12").unwrap_err().nearest, "python3.12");
+        assert_eq!(Runtime::parse("node20").unwrap_err().nearest, "nodejs20.x");
+        assert!(Runtime::parse("").is_err());
+        assert!(Runtime::parse(&"ä".repeat(500)).is_err());
+    }
+}

@@ -1,0 +1,215 @@
+//! Which execution environment takes an invocation.
+//!
+//! Owns what the fabric's thread knows of every environment: whether it runs, and when it is free. Pure: time
+//! is a parameter. Deliberately absent: processes; the actors behind the numbers are the executor's.
+//!
+//! ```text
+//!   choose ─► Running ─finished─► Finishing ─ready─► Free ─choose─► Running
+//!                │                                     │
+//!                └───────────ready (virtual)──────►────┘   retire/expire ─► forgotten
+//! ```
+//!
+//! The most recently used free environment goes first, ties by the highest number. In virtual pace an
+//! environment is free only when its invocation's declared duration has passed on the fabric's clock, however
+//! fast the process was; so which environment serves does not depend on the machine.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use router::name::FunctionName;
+use router::time::Timestamp;
+
+/// The number of an environment within its function, from 1.
+pub type Number = u32;
+
+/// What the pool decided.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Choice {
+    /// This environment takes it.
+    Reuse(Number),
+    /// A new environment with this number takes it.
+    Fresh(Number),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    Running,
+    Finishing,
+    Free,
+}
+
+#[derive(Debug)]
+struct Slot {
+    number: Number,
+    stage: Stage,
+    free_at: Timestamp,
+    used: Timestamp,
+    retiring: bool,
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    slots: Vec<Slot>,
+    last: Number,
+}
+
+/// All environments of all functions.
+#[derive(Debug, Default)]
+pub struct Pool {
+    groups: BTreeMap<FunctionName, Group>,
+}
+
+impl Pool {
+    /// Picks the environment for an invocation that starts now and is busy at least until `until`.
+    pub fn choose(&mut self, function: &FunctionName, now: Timestamp, until: Timestamp) -> Choice {
+        if let Some(number) = self.take_free(function, now, until) {
+            return Choice::Reuse(number);
+        }
+        let group = self.groups.entry(function.clone()).or_default();
+        group.last = group.last.saturating_add(1);
+        let number = group.last;
+        let slot = Slot { number, stage: Stage::Running, free_at: until, used: now, retiring: false };
+        group.slots.push(slot);
+        Choice::Fresh(number)
+    }
+
+    /// Takes a free environment, if there is one.
+    pub fn take_free(&mut self, function: &FunctionName, now: Timestamp, until: Timestamp) -> Option<Number> {
+        let slots = &mut self.groups.get_mut(function)?.slots;
+        let free = slots.iter_mut().filter(|s| s.stage == Stage::Free && s.free_at <= now && !s.retiring);
+        let slot = free.max_by_key(|s| (s.used, s.number))?;
+        (slot.stage, slot.used, slot.free_at) = (Stage::Running, now, until);
+        Some(slot.number)
+    }
+
+    /// How many environments of the function have answered and are about to be free.
+    pub fn finishing(&self, function: &FunctionName) -> usize {
+        let slots = self.groups.get(function).map_or(&[][..], |g| &g.slots);
+        slots.iter().filter(|s| s.stage == Stage::Finishing && !s.retiring).count()
+    }
+
+    /// The invocation of an environment ended; it lasts until `until` on the fabric's clock.
+    pub fn finished(&mut self, function: &FunctionName, number: Number, until: Timestamp) {
+        if let Some(slot) = self.slot(function, number) {
+            slot.stage = Stage::Finishing;
+            slot.free_at = until;
+        }
+    }
+
+    /// When the invocation that an environment runs, or ran last, was dispatched.
+    pub fn dispatched(&self, function: &FunctionName, number: Number) -> Option<Timestamp> {
+        self.groups.get(function)?.slots.iter().find(|s| s.number == number).map(|s| s.used)
+    }
+
+    /// An environment can take an invocation again. Answers whether it is to be stopped instead.
+    pub fn ready(&mut self, function: &FunctionName, number: Number) -> bool {
+        let Some(slot) = self.slot(function, number) else { return false };
+        slot.stage = Stage::Free;
+        let retiring = slot.retiring;
+        if retiring {
+            self.forget(function, number);
+        }
+        retiring
+    }
+
+    /// Forgets the free environments of a function and marks the others; the caller stops the ones returned.
+    pub fn retire(&mut self, function: &FunctionName) -> Vec<Number> {
+        let Some(group) = self.groups.get_mut(function) else { return Vec::new() };
+        let (free, busy) = group.slots.drain(..).partition(|s| s.stage == Stage::Free);
+        group.slots = busy;
+        group.slots.iter_mut().for_each(|s| s.retiring = true);
+        let free: Vec<Slot> = free;
+        free.iter().map(|s| s.number).collect()
+    }
+
+    /// Forgets every environment that was free for `idle`; the caller stops them.
+    pub fn expire(&mut self, now: Timestamp, idle: Duration) -> Vec<(FunctionName, Number)> {
+        let mut gone = Vec::new();
+        for (function, group) in &mut self.groups {
+            group.slots.retain(|s| {
+                let keep = s.stage != Stage::Free || s.free_at + idle > now;
+                if !keep {
+                    gone.push((function.clone(), s.number));
+                }
+                keep
+            });
+        }
+        gone
+    }
+
+    /// When the next environment will have been free for `idle`.
+    pub fn next_expiry(&self, idle: Duration) -> Option<Timestamp> {
+        let slots = self.groups.values().flat_map(|g| &g.slots);
+        slots.filter(|s| s.stage == Stage::Free).map(|s| s.free_at + idle).min()
+    }
+
+    fn forget(&mut self, function: &FunctionName, number: Number) {
+        if let Some(group) = self.groups.get_mut(function) {
+            group.slots.retain(|s| s.number != number);
+        }
+    }
+
+    fn slot(&mut self, function: &FunctionName, number: Number) -> Option<&mut Slot> {
+        self.groups.get_mut(function)?.slots.iter_mut().find(|s| s.number == number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn at(ms: u64) -> Timestamp {
+        Timestamp::from_millis(ms)
+    }
+
+    #[test]
+    fn two_at_the_same_instant_use_two_environments_even_if_one_is_done() {
+        let (mut pool, f) = (Pool::default(), FunctionName::new("f"));
+        assert_eq!(pool.choose(&f, at(0), at(10)), Choice::Fresh(1));
+        pool.ready(&f, 1);
+        assert_eq!(pool.choose(&f, at(0), at(10)), Choice::Fresh(2));
+        pool.ready(&f, 2);
+        assert_eq!(pool.choose(&f, at(10), at(20)), Choice::Reuse(2), "a tie goes to the highest number");
+        assert_eq!(pool.choose(&f, at(10), at(20)), Choice::Reuse(1));
+    }
+
+    #[test]
+    fn the_most_recently_used_goes_first() {
+        let (mut pool, f) = (Pool::default(), FunctionName::new("f"));
+        pool.choose(&f, at(0), at(0));
+        pool.choose(&f, at(1), at(1));
+        pool.ready(&f, 1);
+        pool.ready(&f, 2);
+        assert_eq!(pool.choose(&f, at(2), at(2)), Choice::Reuse(2));
+        assert_eq!(pool.choose(&f, at(3), at(3)), Choice::Reuse(1));
+        pool.ready(&f, 1);
+        pool.ready(&f, 2);
+        assert_eq!(pool.choose(&f, at(4), at(4)), Choice::Reuse(1));
+    }
+
+    #[test]
+    fn a_reset_function_starts_with_a_new_number_and_busy_ones_end_later() {
+        let (mut pool, f) = (Pool::default(), FunctionName::new("f"));
+        pool.choose(&f, at(0), at(0));
+        pool.choose(&f, at(0), at(0));
+        pool.ready(&f, 1);
+        assert_eq!(pool.retire(&f), [1]);
+        assert_eq!(pool.choose(&f, at(1), at(1)), Choice::Fresh(3));
+        assert!(pool.ready(&f, 2), "the one that was busy is to be stopped");
+        assert!(!pool.ready(&f, 3));
+    }
+
+    #[test]
+    fn idle_environments_expire() {
+        let (mut pool, f) = (Pool::default(), FunctionName::new("f"));
+        pool.choose(&f, at(0), at(0));
+        pool.finished(&f, 1, at(5));
+        assert_eq!(pool.next_expiry(10 * MS), None);
+        pool.ready(&f, 1);
+        assert_eq!(pool.next_expiry(10 * MS), Some(at(15)));
+        assert!(pool.expire(at(14), 10 * MS).is_empty());
+        assert_eq!(pool.expire(at(15), 10 * MS), [(f, 1)]);
+    }
+}

@@ -1,0 +1,248 @@
+//! The Runtime API's sockets: one loopback listener for each execution environment.
+//!
+//! Owns HTTP/1.1: reading bodies within the limit, writing replies, keeping count of connections. Every call
+//! goes to the environment's actor and waits for its reply. Deliberately absent: what a call means in which
+//! state ([`environment`](crate::environment)), timeouts (an idle `next` may wait for hours).
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::environment::Answer;
+use crate::runtime_call::{self, RESPONSE_LIMIT, Reply, RuntimeCall};
+
+/// A call that needs the environment.
+#[derive(Debug)]
+pub enum Call {
+    /// The runtime asks for an event.
+    Next(oneshot::Sender<Handout>),
+    /// The runtime answers an invocation.
+    Answer { id: String, answer: Answer, reply: oneshot::Sender<Reply> },
+    /// The runtime cannot start.
+    InitError { kind: String, body: Bytes, reply: oneshot::Sender<Reply> },
+}
+
+/// What answers `next`.
+#[derive(Debug)]
+pub enum Handout {
+    /// An event with its headers.
+    Event { headers: Vec<(HeaderName, HeaderValue)>, body: Bytes },
+    /// Not now.
+    Refused(Reply),
+}
+
+/// One environment's endpoint; gone when dropped.
+#[derive(Debug)]
+pub struct RuntimeApi {
+    /// `host:port`, the value of `AWS_LAMBDA_RUNTIME_API`.
+    pub address: String,
+    connections: Arc<Connections>,
+    listener: JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Connections {
+    open: AtomicUsize,
+    closed: Notify,
+}
+
+/// Counts one connection for as long as it lives.
+struct Open(Arc<Connections>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        self.0.closed.notify_waiters();
+    }
+}
+
+impl RuntimeApi {
+    /// Listens on a free loopback port and sends what it hears to `calls`.
+    pub async fn listen(calls: mpsc::UnboundedSender<Call>) -> std::io::Result<RuntimeApi> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?.to_string();
+        let connections = Arc::new(Connections::default());
+        let listener = tokio::spawn(accept(listener, calls, connections.clone()));
+        Ok(RuntimeApi { address, connections, listener })
+    }
+
+    /// Waits until every connection has ended, so that all a dead process sent was heard; not longer than
+    /// `limit`, because a stranger may keep one open.
+    pub async fn settled(&self, limit: Duration) {
+        let quiet = async {
+            loop {
+                let closed = self.connections.closed.notified();
+                if self.connections.open.load(Ordering::SeqCst) == 0 {
+                    return;
+                }
+                closed.await;
+            }
+        };
+        let _ = tokio::time::timeout(limit, quiet).await;
+    }
+}
+
+impl Drop for RuntimeApi {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, calls: mpsc::UnboundedSender<Call>, connections: Arc<Connections>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                connections.open.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(connection(stream, calls.clone(), Open(connections.clone())));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "failed to accept a connection of a runtime");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, calls: mpsc::UnboundedSender<Call>, open: Open) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| serve(request, &calls));
+    let http = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = http.await {
+        tracing::debug!(%error, "a runtime's connection ended");
+    }
+    drop(open);
+}
+
+async fn serve(
+    request: Request<Incoming>,
+    calls: &mpsc::UnboundedSender<Call>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let call = runtime_call::parse(request.method(), request.uri().path(), request.headers());
+    let body = request.into_body();
+    let reply = match call {
+        RuntimeCall::Next => return Ok(next(calls).await),
+        RuntimeCall::Response { id, mode_known: true } => response(calls, id, body).await,
+        RuntimeCall::Response { id, mode_known: false } => {
+            let _ = read(body).await;
+            let reply = post(calls, |reply| Call::Answer { id, answer: Answer::BadMode, reply }).await;
+            if reply == Reply::Accepted { Reply::BadMode } else { reply }
+        }
+        RuntimeCall::Error { id, kind } => match read(body).await {
+            Read::Whole(body) => {
+                let answer = Answer::Error { kind, body };
+                post(calls, |reply| Call::Answer { id, answer, reply }).await
+            }
+            Read::TooLarge => too_large(calls, id).await,
+            Read::Broken => broken(calls, id).await,
+        },
+        RuntimeCall::InitError { kind } => match read(body).await {
+            Read::Whole(body) => post(calls, |reply| Call::InitError { kind, body, reply }).await,
+            Read::TooLarge => Reply::TooLarge,
+            Read::Broken => Reply::Internal,
+        },
+        RuntimeCall::Ping => Reply::Pong,
+        RuntimeCall::NotSupported(what) => Reply::NotSupported(what),
+        RuntimeCall::Unknown => Reply::Unknown,
+        RuntimeCall::WrongMethod => Reply::WrongMethod,
+        RuntimeCall::Forbidden(why) => Reply::Forbidden(why),
+    };
+    Ok(plain(&reply))
+}
+
+async fn next(calls: &mpsc::UnboundedSender<Call>) -> Response<Full<Bytes>> {
+    let (sender, receiver) = oneshot::channel();
+    if calls.send(Call::Next(sender)).is_err() {
+        return plain(&Reply::Internal);
+    }
+    match receiver.await {
+        Ok(Handout::Event { headers, body }) => {
+            let mut response = Response::new(Full::new(body));
+            response.headers_mut().extend(headers);
+            response
+        }
+        Ok(Handout::Refused(reply)) => plain(&reply),
+        Err(_) => plain(&Reply::Internal),
+    }
+}
+
+async fn response(calls: &mpsc::UnboundedSender<Call>, id: String, body: Incoming) -> Reply {
+    match read(body).await {
+        Read::Whole(body) => {
+            post(calls, |reply| Call::Answer { id, answer: Answer::Response(body), reply }).await
+        }
+        Read::TooLarge => too_large(calls, id).await,
+        Read::Broken => broken(calls, id).await,
+    }
+}
+
+async fn too_large(calls: &mpsc::UnboundedSender<Call>, id: String) -> Reply {
+    let reply = post(calls, |reply| Call::Answer { id, answer: Answer::TooLarge, reply }).await;
+    if reply == Reply::Accepted { Reply::TooLarge } else { reply }
+}
+
+async fn broken(calls: &mpsc::UnboundedSender<Call>, id: String) -> Reply {
+    post(calls, |reply| Call::Answer { id, answer: Answer::Truncated, reply }).await
+}
+
+async fn post(calls: &mpsc::UnboundedSender<Call>, call: impl FnOnce(oneshot::Sender<Reply>) -> Call) -> Reply {
+    let (sender, receiver) = oneshot::channel();
+    if calls.send(call(sender)).is_err() {
+        return Reply::Internal;
+    }
+    receiver.await.unwrap_or(Reply::Internal)
+}
+
+enum Read {
+    Whole(Bytes),
+    TooLarge,
+    Broken,
+}
+
+/// Reads a body to its end. What is above the limit is read too, and dropped, so that the client gets to
+/// read our answer.
+async fn read(mut body: Incoming) -> Read {
+    let mut first = Bytes::new();
+    let mut more = BytesMut::new();
+    let mut total = 0usize;
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return Read::Broken };
+        let Ok(data) = frame.into_data() else { continue };
+        total = total.saturating_add(data.len());
+        if total > RESPONSE_LIMIT {
+            (first, more) = (Bytes::new(), BytesMut::new());
+        } else if first.is_empty() && more.is_empty() {
+            first = data;
+        } else {
+            if more.is_empty() {
+                more.extend_from_slice(&first);
+            }
+            more.extend_from_slice(&data);
+        }
+    }
+    match total {
+        n if n > RESPONSE_LIMIT => Read::TooLarge,
+        _ if more.is_empty() => Read::Whole(first),
+        _ => Read::Whole(more.freeze()),
+    }
+}
+
+fn plain(reply: &Reply) -> Response<Full<Bytes>> {
+    let (status, body) = reply.write();
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let kind = if *reply == Reply::Pong { "text/plain" } else { "application/json" };
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}

@@ -1,0 +1,198 @@
+//! The records that tell how an asynchronous event ended, in AWS's exact JSON (spec/lambda §9.3, §9.4).
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::event::{Event, Failure, Payload};
+use crate::time::Timestamp;
+
+/// `ErrorMessage` of a dead letter is cut to this many bytes.
+const DEAD_LETTER_MESSAGE: usize = 1024;
+
+/// What a record says of an event's end.
+pub struct End<'a> {
+    /// The event.
+    pub event: &'a Event,
+    /// `Success` or AWS's condition of giving up.
+    pub condition: &'static str,
+    /// Times the function ran.
+    pub executions: u32,
+    /// How the last execution ended; `None` if the function never ran.
+    pub last: Option<&'a Result<Payload, Failure>>,
+    /// Now.
+    pub at: Timestamp,
+    /// The function's ARN without a qualifier.
+    pub arn: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record<'a> {
+    version: &'static str,
+    timestamp: String,
+    request_context: RequestContext<'a>,
+    request_payload: Box<RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_context: Option<ResponseContext>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_payload: Option<Box<RawValue>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestContext<'a> {
+    request_id: &'a str,
+    function_arn: String,
+    condition: &'static str,
+    approximate_invoke_count: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResponseContext {
+    status_code: u16,
+    executed_version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_error: Option<&'static str>,
+}
+
+/// The record for an on-success or on-failure destination.
+pub fn record(end: &End<'_>) -> Payload {
+    let (response_context, response_payload) = response(end);
+    let record = Record {
+        version: "1.0",
+        timestamp: end.at.iso_millis(),
+        request_context: RequestContext {
+            request_id: end.event.id.as_str(),
+            function_arn: format!("{}:$LATEST", end.arn),
+            condition: end.condition,
+            approximate_invoke_count: end.executions,
+        },
+        request_payload: raw(&end.event.payload, "{}"),
+        response_context,
+        response_payload,
+    };
+    serde_json::to_vec(&record).expect("a destination record is always JSON").into()
+}
+
+fn response(end: &End<'_>) -> (Option<ResponseContext>, Option<Box<RawValue>>) {
+    let context = |function_error| ResponseContext { status_code: 200, executed_version: "$LATEST", function_error };
+    match end.last {
+        Some(Ok(payload)) => (Some(context(None)), Some(raw(payload, "null"))),
+        Some(Err(Failure::Function(error))) => {
+            (Some(context(Some("Unhandled"))), Some(raw(&error.payload, "null")))
+        }
+        Some(Err(_)) | None => (None, None),
+    }
+}
+
+/// The body as JSON, byte for byte; bytes that are no JSON become a JSON string, so that the record stays
+/// a document.
+fn raw(body: &Bytes, if_empty: &str) -> Box<RawValue> {
+    let text = String::from_utf8_lossy(body);
+    let text = if text.trim().is_empty() { if_empty } else { &*text };
+    RawValue::from_string(text.to_owned()).unwrap_or_else(|_| {
+        serde_json::value::to_raw_value(text).expect("a string is always JSON")
+    })
+}
+
+/// The dead-letter message as a queue's consumer receives it: the event as body, the error in attributes.
+pub fn dead_letter(end: &End<'_>) -> Payload {
+    let (code, message) = match end.last {
+        Some(Err(Failure::Function(error))) => ("200", error.error_message()),
+        Some(Err(Failure::Throttled(_))) | None => ("429", "Rate Exceeded.".to_owned()),
+        Some(Err(Failure::System(message))) => ("500", message.clone()),
+        Some(Ok(_)) => ("200", String::new()),
+    };
+    let attribute = |kind: &str, value: &str| json!({ "DataType": kind, "StringValue": value });
+    let message = json!({
+        "Body": String::from_utf8_lossy(&end.event.payload),
+        "MessageAttributes": {
+            "RequestID": attribute("String", end.event.id.as_str()),
+            "ErrorCode": attribute("Number", code),
+            "ErrorMessage": attribute("String", cut(&message, DEAD_LETTER_MESSAGE)),
+        },
+    });
+    message.to_string().into()
+}
+
+fn cut(text: &str, limit: usize) -> &str {
+    let mut end = text.len().min(limit);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{ErrorKind, FunctionError, Lane};
+    use crate::name::{FunctionName, Name, Seed, SourceName};
+
+    fn event(payload: &'static str) -> Event {
+        Event {
+            name: Name::new("evt:put-1/1"),
+            id: Seed(0).request_id("evt:put-1/1"),
+            origin: SourceName::new("uploads"),
+            route: None,
+            subject: String::new(),
+            to: FunctionName::new("resize"),
+            lane: Lane::Queue,
+            client_context: None,
+            payload: payload.into(),
+        }
+    }
+
+    fn end<'a>(event: &'a Event, last: Option<&'a Result<Payload, Failure>>) -> End<'a> {
+        End {
+            event,
+            condition: "RetriesExhausted",
+            executions: 3,
+            last,
+            at: Timestamp::from_millis(1_764_025_868_123),
+            arn: "arn:aws:lambda:us-east-1:123456789012:function:resize".to_owned(),
+        }
+    }
+
+    #[test]
+    fn failure_record_is_awss_document() {
+        let event = event(r#"{"n":1.50}"#);
+        let error = FunctionError { kind: ErrorKind::Error, payload: r#"{"errorMessage":"no"}"#.into() };
+        let last = Err(Failure::Function(error));
+        let record = record(&end(&event, Some(&last)));
+        let expected = format!(
+            concat!(
+                r#"{{"version":"1.0","timestamp":"2025-11-24T23:11:08.123Z","requestContext":{{"requestId":"{}","#,
+                r#""functionArn":"arn:aws:lambda:us-east-1:123456789012:function:resize:$LATEST","#,
+                r#""condition":"RetriesExhausted","approximateInvokeCount":3}},"requestPayload":{{"n":1.50}},"#,
+                r#""responseContext":{{"statusCode":200,"executedVersion":"$LATEST","functionError":"Unhandled"}},"#,
+                r#""responsePayload":{{"errorMessage":"no"}}}}"#
+            ),
+            event.id
+        );
+        assert_eq!(std::str::from_utf8(&record), Ok(expected.as_str()), "numbers keep their spelling");
+    }
+
+    #[test]
+    fn a_function_that_never_ran_has_no_response() {
+        let event = event("");
+        let record: serde_json::Value = serde_json::from_slice(&record(&end(&event, None))).unwrap_or_default();
+        assert_eq!(record["requestPayload"], json!({}));
+        assert!(record.get("responseContext").is_none() && record.get("responsePayload").is_none());
+    }
+
+    #[test]
+    fn dead_letter_carries_the_event_and_the_error() {
+        let event = event(r#"{"a":1}"#);
+        let payload = format!(r#"{{"errorMessage":"{}"}}"#, "é".repeat(600));
+        let last = Err(Failure::Function(FunctionError { kind: ErrorKind::Error, payload: payload.into() }));
+        let letter: serde_json::Value = serde_json::from_slice(&dead_letter(&end(&event, Some(&last)))).unwrap_or_default();
+        assert_eq!(letter["Body"], r#"{"a":1}"#);
+        assert_eq!(letter["MessageAttributes"]["ErrorCode"]["StringValue"], "200");
+        let message = letter["MessageAttributes"]["ErrorMessage"]["StringValue"].as_str().map(str::len);
+        assert_eq!(message, Some(1024));
+    }
+}

@@ -1,0 +1,330 @@
+//! The fabric: one loop that owns all state. It waits, hands inputs to the router, writes the journal and
+//! lets hands do what was decided.
+//!
+//! ```text
+//!   wait (Clock) ─► hear (Hands) ─► handle (Router) ─► journal ─► perform (Hands) ─► wait …
+//! ```
+//!
+//! Virtual time plugs in at [`Clock::wait`] and nowhere else. Inputs that lie in the future (in virtual
+//! time a completion is one) are ordered by (due time, rank, arrival). Deliberately absent: threads and
+//! sockets; what happens elsewhere reaches the [`Inbox`].
+
+use std::collections::BTreeMap;
+
+use crossbeam_channel::Receiver;
+
+use crate::event::{Failure, Invocation, Lane, Outcome, ReplyId};
+use crate::journal::{Body, Entry, Journal};
+use crate::router::{Action, Input, Router};
+use crate::time::Timestamp;
+
+/// Where everything that happens elsewhere arrives.
+pub struct Inbox<N> {
+    /// Bounded: sources and callers wait when the fabric is full.
+    pub arrivals: Receiver<Input>,
+    /// Unbounded, because attempts bound it: news of the executor.
+    pub news: Receiver<N>,
+    /// Anything here ends the run.
+    pub stop: Receiver<()>,
+}
+
+/// What ended a wait.
+#[derive(Debug)]
+pub enum Wake<N> {
+    /// An arrival.
+    Arrival(Input),
+    /// News of the executor.
+    News(N),
+    /// The deadline is now.
+    Deadline,
+    /// The run was asked to end.
+    Stop,
+}
+
+/// What there is to wait for.
+#[derive(Clone, Copy, Debug)]
+pub struct WaitFor {
+    /// Nothing needs doing before this time.
+    pub deadline: Option<Timestamp>,
+    /// Something real is under way (a handler runs): virtual time must not move.
+    pub busy: bool,
+    /// Whether arrivals may be taken; if not, they stay in their bounded channel.
+    pub accepting: bool,
+}
+
+/// Time, and the art of waiting in it.
+pub trait Clock<N> {
+    /// The time.
+    fn now(&self) -> Timestamp;
+    /// Waits for whichever comes first.
+    fn wait(&mut self, inbox: &Inbox<N>, what: WaitFor) -> Wake<N>;
+}
+
+/// Who carries decisions out.
+pub trait Hands {
+    /// What they are told by their workers.
+    type News;
+    /// Starts an attempt; never blocks.
+    fn invoke(&mut self, now: Timestamp, invocation: Invocation);
+    /// Tells a caller.
+    fn reply(&mut self, to: ReplyId, outcome: Outcome);
+    /// Understands news; what follows is asked for with [`Hands::poll_heard`].
+    fn hear(&mut self, now: Timestamp, news: Self::News);
+    /// The next thing heard, in order.
+    fn poll_heard(&mut self) -> Option<Heard>;
+    /// Whether something real is under way that virtual time must wait for.
+    fn busy(&self) -> bool;
+    /// When [`Hands::handle_timeout`] has something to do.
+    fn next_deadline(&self) -> Option<Timestamp>;
+    /// Does what is due.
+    fn handle_timeout(&mut self, now: Timestamp);
+    /// The actions of one input have been performed and journaled.
+    fn rest(&mut self) {}
+}
+
+/// What hands make of news.
+#[derive(Debug)]
+pub enum Heard {
+    /// Something to write down.
+    Entry(Entry),
+    /// Something for the router at a time that is not past.
+    Input(Timestamp, Input),
+}
+
+/// What a turn of the loop did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Something happened.
+    Worked,
+    /// Nothing can happen before this time (`None`: ever), unless the world acts.
+    Quiet(Option<Timestamp>),
+    /// The run was asked to end.
+    Stopped,
+}
+
+/// The loop and all that it owns.
+pub struct Fabric<C, H: Hands> {
+    clock: C,
+    router: Router,
+    /// Who carries decisions out.
+    pub hands: H,
+    /// What is written down.
+    pub journal: Journal,
+    inbox: Inbox<H::News>,
+    later: BTreeMap<(Timestamp, u8, u64), Input>,
+    serial: u64,
+    open_limit: usize,
+}
+
+/// Events that may be open before arrivals are left waiting.
+pub const OPEN_LIMIT: usize = 50_000;
+
+impl<C: Clock<H::News>, H: Hands> Fabric<C, H> {
+    /// A fabric at rest.
+    pub fn new(clock: C, router: Router, hands: H, journal: Journal, inbox: Inbox<H::News>) -> Self {
+        Fabric {
+            clock,
+            router,
+            hands,
+            journal,
+            inbox,
+            later: BTreeMap::new(),
+            serial: 0,
+            open_limit: OPEN_LIMIT,
+        }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Events accepted and not ended.
+    pub fn open(&self) -> usize {
+        self.router.open()
+    }
+
+    /// What the router was told.
+    pub fn settings(&self) -> &crate::settings::Settings {
+        self.router.settings()
+    }
+
+    /// Writes an entry at the present time.
+    pub fn note(&mut self, entry: Entry) {
+        self.journal.write(self.clock.now(), entry);
+    }
+
+    /// Puts an input into the queue for `at`.
+    pub fn schedule(&mut self, at: Timestamp, input: Input) {
+        let rank = match input {
+            Input::Finished { .. } => 0,
+            Input::Observed(_) | Input::Invoked(_) => 1,
+            Input::Stop => 3,
+        };
+        self.serial += 1;
+        self.later.insert((at.max(self.clock.now()), rank, self.serial), input);
+    }
+
+    /// One turn: does what is due, else waits until `until` at the latest.
+    pub fn turn(&mut self, until: Option<Timestamp>) -> Turn {
+        let now = self.clock.now();
+        if self.heard() {
+            return Turn::Worked;
+        }
+        // Ranks at one instant: completions (0) and source changes (1) come before retries (2).
+        if self.later.first_key_value().is_some_and(|((at, ..), _)| *at <= now) {
+            if let Some((_, input)) = self.later.pop_first() {
+                self.take(now, input);
+            }
+            return Turn::Worked;
+        }
+        if self.router.next_deadline().is_some_and(|at| at <= now) {
+            self.router.handle_timeout(now);
+            self.act(now);
+            return Turn::Worked;
+        }
+        if self.hands.next_deadline().is_some_and(|at| at <= now) {
+            self.hands.handle_timeout(now);
+            return Turn::Worked;
+        }
+        let busy = self.hands.busy();
+        let next = self.next_deadline();
+        let beyond = |at: Timestamp| until.is_some_and(|until| at > until);
+        if !busy && (next.is_none_or(beyond)) && until.is_some_and(|until| until <= now) {
+            return Turn::Quiet(next);
+        }
+        let deadline = match (next, until) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        self.wait(WaitFor { deadline, busy, accepting: self.router.open() < self.open_limit })
+    }
+
+    /// When something is due, if nothing else happens.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let later = self.later.first_key_value().map(|((at, ..), _)| *at);
+        [later, self.router.next_deadline(), self.hands.next_deadline()].into_iter().flatten().min()
+    }
+
+    fn wait(&mut self, what: WaitFor) -> Turn {
+        match self.clock.wait(&self.inbox, what) {
+            Wake::Arrival(input) => self.take(self.clock.now(), input),
+            Wake::News(news) => self.hands.hear(self.clock.now(), news),
+            Wake::Deadline => {}
+            Wake::Stop => return Turn::Stopped,
+        }
+        Turn::Worked
+    }
+
+    /// Takes in what hands have heard; true if there was something.
+    fn heard(&mut self) -> bool {
+        let now = self.clock.now();
+        let mut any = false;
+        while let Some(heard) = self.hands.poll_heard() {
+            any = true;
+            match heard {
+                Heard::Entry(entry) => self.journal.write(now, entry),
+                Heard::Input(at, input) => self.schedule(at, input),
+            }
+        }
+        any
+    }
+
+    /// Hands an input to the router and acts on what follows.
+    pub fn take(&mut self, now: Timestamp, input: Input) {
+        self.router.handle(now, input);
+        self.act(now);
+    }
+
+    fn act(&mut self, now: Timestamp) {
+        while let Some(action) = self.router.poll_action() {
+            if let Some(entry) = entry(&action) {
+                self.journal.write(now, entry);
+            }
+            match action {
+                Action::Invoke(invocation) => self.hands.invoke(now, invocation),
+                Action::Reply { to, outcome } => self.hands.reply(to, outcome),
+                _ => {}
+            }
+        }
+        self.hands.rest();
+    }
+}
+
+/// How an action stands in the journal.
+fn entry(action: &Action) -> Option<Entry> {
+    Some(match action {
+        Action::Seen(seen) => Entry::Src {
+            source: seen.source.clone(),
+            kind: seen.kind.clone(),
+            subject: seen.subject.clone(),
+            events: seen.events.iter().map(|e| e.name.clone()).collect(),
+            refused: seen.refused.iter().map(|r| (r.route.clone(), r.why.clone())).collect(),
+        },
+        Action::Accepted(event) => Entry::Evt {
+            name: event.name.clone(),
+            id: event.id.clone(),
+            origin: event.origin.clone(),
+            route: event.route.clone(),
+            subject: event.subject.clone(),
+            to: event.to.clone(),
+            lane: match event.lane {
+                Lane::Reply(_) => "reply",
+                Lane::Queue => "queue",
+                Lane::Stream(_) => "stream",
+            }
+            .to_owned(),
+            body: Body::of(&event.payload),
+        },
+        Action::Invoke(invocation) => Entry::Inv {
+            name: invocation.name.clone(),
+            event: invocation.event.name.clone(),
+            function: invocation.event.to.clone(),
+            attempt: invocation.attempt.number,
+        },
+        Action::Ended { name, event, function, outcome, ran } => Entry::Res {
+            name: name.clone(),
+            event: event.clone(),
+            function: function.clone(),
+            outcome: outcome_word(outcome).to_owned(),
+            environment: ran.as_ref().map(|r| r.environment.clone()),
+            cold: ran.as_ref().is_some_and(|r| r.cold),
+            duration: u64::try_from(outcome.duration.as_nanos()).unwrap_or(u64::MAX),
+            body: match &outcome.result {
+                Ok(payload) => Body::of(payload),
+                Err(Failure::Function(error)) => Body::of(&error.payload),
+                Err(Failure::Throttled(reason)) => Body::Text(format!("\"{reason:?}\"")),
+                Err(Failure::System(message)) => Body::Text(serde_json::Value::from(message.as_str()).to_string()),
+            },
+        },
+        Action::Wait { event, due, why } => {
+            Entry::Retry { event: event.clone(), due: *due, why: why.clone() }
+        }
+        Action::Send { sink, event, record } => {
+            Entry::Sink { sink: sink.clone(), event: event.clone(), body: Body::of(record) }
+        }
+        Action::Done { event, how, executions, to } => Entry::Done {
+            event: event.clone(),
+            how: (*how).to_owned(),
+            executions: *executions,
+            to: to.clone(),
+        },
+        Action::Ignored(attempt) => Entry::Late { delivery: attempt.delivery, attempt: attempt.number },
+        Action::Reply { .. } => return None,
+    })
+}
+
+/// The word that scenario files use for an outcome.
+pub fn outcome_word(outcome: &Outcome) -> &'static str {
+    use crate::event::ErrorKind;
+    match &outcome.result {
+        Ok(_) => "ok",
+        Err(Failure::Function(error)) => match error.kind {
+            ErrorKind::Error => "error",
+            ErrorKind::Timeout => "timeout",
+            ErrorKind::Crash => "crash",
+        },
+        Err(Failure::Throttled(_)) => "throttled",
+        Err(Failure::System(_)) => "system",
+    }
+}

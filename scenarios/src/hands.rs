@@ -1,0 +1,326 @@
+//! Hands in both times: they carry the router's decisions out and bring back what came of it.
+//!
+//! [`LiveHands`] only passes on. [`VirtualHands`] is where a run is made reproducible: one handler runs at a
+//! time, its completion lies `duration` later in virtual time, and every source is asked what the handler
+//! did to it before anything else happens.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use executor::{Executor, Heard as Ran, Injury, News};
+use router::event::{ErrorKind, Event, Failure, FunctionError, Invocation, Observation, Outcome, Payload, ReplyId};
+use router::event::ThrottleReason;
+use router::fabric::{Hands, Heard};
+use router::journal::Entry;
+use router::name::{Name, SourceName};
+use router::router::Input;
+use router::time::Timestamp;
+use sources::catalog::OpenSource;
+use sources::source::Emitter;
+
+use crate::faults::{Effect, Faults};
+
+type Tell = Box<dyn FnOnce(Outcome) + Send>;
+
+/// Callers that wait, shared between the front and the fabric's thread.
+#[derive(Clone, Default)]
+pub struct Replies(Arc<Mutex<(u64, BTreeMap<ReplyId, Tell>)>>);
+
+impl Replies {
+    /// A new caller: `tell` is called with its outcome, once.
+    pub fn open(&self, tell: impl FnOnce(Outcome) + Send + 'static) -> ReplyId {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.0 += 1;
+        let id = ReplyId(waiting.0);
+        waiting.1.insert(id, Box::new(tell));
+        id
+    }
+
+    fn answer(&self, to: ReplyId, outcome: Outcome) {
+        let tell = self.0.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&to);
+        if let Some(tell) = tell {
+            tell(outcome);
+        }
+    }
+}
+
+/// Hands on the system's clock.
+pub struct LiveHands {
+    executor: Executor,
+    replies: Replies,
+    heard: VecDeque<Heard>,
+}
+
+impl LiveHands {
+    /// Hands over an executor at live pace.
+    pub fn new(executor: Executor, replies: Replies) -> Self {
+        LiveHands { executor, replies, heard: VecDeque::new() }
+    }
+
+    /// Ends every environment.
+    pub fn stop(self) {
+        self.executor.stop();
+    }
+}
+
+impl Hands for LiveHands {
+    type News = News;
+
+    fn invoke(&mut self, now: Timestamp, invocation: Invocation) {
+        self.executor.invoke(now, invocation, None);
+    }
+
+    fn reply(&mut self, to: ReplyId, outcome: Outcome) {
+        self.replies.answer(to, outcome);
+    }
+
+    fn hear(&mut self, now: Timestamp, news: News) {
+        for ran in self.executor.hear(now, news) {
+            match ran {
+                Ran::Log { name, line, .. } => self.heard.push_back(Heard::Entry(Entry::Log { name, line })),
+                Ran::Finished { attempt, name, outcome, environment, cold, figures } => {
+                    let ran = Some(router::router::Ran { environment, cold });
+                    self.heard.push_back(Heard::Input(now, Input::Finished { attempt, outcome, ran }));
+                    self.heard.push_back(Heard::Entry(Entry::Real { name, figures }));
+                }
+            }
+        }
+    }
+
+    fn poll_heard(&mut self) -> Option<Heard> {
+        self.heard.pop_front()
+    }
+
+    fn busy(&self) -> bool {
+        true
+    }
+
+    fn next_deadline(&self) -> Option<Timestamp> {
+        self.executor.next_deadline()
+    }
+
+    fn handle_timeout(&mut self, now: Timestamp) {
+        self.executor.handle_timeout(now);
+    }
+}
+
+/// A source in virtual time, looked at when something may have touched it.
+pub struct Watched {
+    /// The source.
+    pub source: Box<dyn OpenSource>,
+    /// Names what it saw.
+    pub emitter: Emitter,
+}
+
+/// Hands in virtual time.
+pub struct VirtualHands {
+    executor: Executor,
+    sources: BTreeMap<SourceName, Watched>,
+    faults: Faults,
+    queue: VecDeque<Invocation>,
+    running: Option<(Invocation, Option<Effect>)>,
+    heard: VecDeque<Heard>,
+    replies: BTreeMap<ReplyId, Outcome>,
+    next_reply: u64,
+    /// Real time that environments needed to start.
+    pub boot: std::time::Duration,
+    /// The first error of a source; it ends the run.
+    pub broken: Option<String>,
+}
+
+impl VirtualHands {
+    /// Hands over an executor at virtual pace.
+    pub fn new(executor: Executor, sources: BTreeMap<SourceName, Watched>, faults: Faults) -> Self {
+        VirtualHands {
+            executor,
+            sources,
+            faults,
+            queue: VecDeque::new(),
+            running: None,
+            heard: VecDeque::new(),
+            replies: BTreeMap::new(),
+            next_reply: 0,
+            boot: std::time::Duration::ZERO,
+            broken: None,
+        }
+    }
+
+    /// A new caller.
+    pub fn open_reply(&mut self) -> ReplyId {
+        self.next_reply += 1;
+        ReplyId(self.next_reply)
+    }
+
+    /// What a caller was told, once.
+    pub fn take_reply(&mut self, id: ReplyId) -> Option<Outcome> {
+        self.replies.remove(&id)
+    }
+
+    /// A source by name.
+    pub fn source(&mut self, name: &SourceName) -> Option<&mut Watched> {
+        self.sources.get_mut(name)
+    }
+
+    /// The executor, for restarts.
+    pub fn executor(&mut self) -> &mut Executor {
+        &mut self.executor
+    }
+
+    /// Ends every environment.
+    pub fn stop(self) {
+        self.executor.stop();
+    }
+
+    /// Why virtual time may not move, for `--why`.
+    pub fn waiting_for(&self) -> Vec<String> {
+        let running = self.running.iter().map(|(i, _)| format!("{} runs (attempt {})", i.name, i.attempt.number));
+        let queued = self.queue.iter().map(|i| format!("{} waits for its turn", i.name));
+        running.chain(queued).collect()
+    }
+
+    /// Asks every source what happened to it up to now, in the order of their names.
+    pub fn look(&mut self, now: Timestamp, cause: &str) {
+        let mut seen: Vec<Observation> = Vec::new();
+        for watched in self.sources.values_mut() {
+            watched.emitter.caused_by(cause);
+            if let Err(error) = watched.source.barrier(now, &mut watched.emitter) {
+                self.broken.get_or_insert(error.to_string());
+            }
+            seen.extend(watched.emitter.take());
+            if let Err(error) = watched.source.settle() {
+                self.broken.get_or_insert(error.to_string());
+            }
+        }
+        for observation in seen {
+            self.arrive(now, observation);
+        }
+    }
+
+    /// Takes an observation in, with the duplicates that a fault makes of its events.
+    pub fn arrive(&mut self, now: Timestamp, observation: Observation) {
+        let copies: Vec<_> = observation.events.iter().flat_map(|e| self.copies(e)).collect();
+        self.heard.push_back(Heard::Input(now, Input::Observed(observation)));
+        self.push_copies(now, copies);
+    }
+
+    /// Takes a direct call in, likewise.
+    pub fn call(&mut self, now: Timestamp, event: Event) {
+        let copies = self.copies(&event);
+        self.heard.push_back(Heard::Input(now, Input::Invoked(event)));
+        self.push_copies(now, copies);
+    }
+
+    fn copies(&mut self, event: &Event) -> Vec<(Event, crate::faults::Hit, std::time::Duration)> {
+        let hits = self.faults.duplicates(event);
+        let copy = |(n, (hit, after)): (usize, (crate::faults::Hit, std::time::Duration))| {
+            let name = Name::new(format!("{}/copy-{}", event.name, n + 1));
+            (Event { name, ..event.clone() }, hit, after)
+        };
+        hits.into_iter().enumerate().map(copy).collect()
+    }
+
+    fn push_copies(&mut self, now: Timestamp, copies: Vec<(Event, crate::faults::Hit, std::time::Duration)>) {
+        for (event, hit, after) in copies {
+            let what = "duplicate".to_owned();
+            self.heard.push_back(Heard::Entry(Entry::Fault { name: hit.name, on: event.name.clone(), what }));
+            self.heard.push_back(Heard::Input(now + after, Input::Invoked(event)));
+        }
+    }
+
+    /// Starts the next handler, if none runs.
+    fn go_on(&mut self, now: Timestamp) {
+        while self.running.is_none() {
+            let Some(invocation) = self.queue.pop_front() else { return };
+            let hit = self.faults.on_attempt(&invocation);
+            if let Some((hit, effect)) = &hit {
+                self.heard.push_back(Heard::Entry(Entry::Fault {
+                    name: hit.name.clone(),
+                    on: invocation.name.clone(),
+                    what: effect.word().to_owned(),
+                }));
+            }
+            let effect = hit.map(|(_, effect)| effect);
+            if let Some(result) = effect.as_ref().and_then(Effect::instead) {
+                self.finish_without_running(now, &invocation, result);
+                continue;
+            }
+            let injury = match &effect {
+                Some(Effect::CrashBefore) => Some(Injury::CrashBefore),
+                Some(Effect::CrashAfter) => Some(Injury::CrashAfter),
+                Some(Effect::Timeout) => Some(Injury::Timeout),
+                _ => None,
+            };
+            self.executor.invoke(now, invocation.clone(), injury);
+            self.running = Some((invocation, effect));
+        }
+    }
+
+    fn finish_without_running(&mut self, now: Timestamp, invocation: &Invocation, result: Result<Payload, Failure>) {
+        let throttled = matches!(result, Err(Failure::Throttled(_)));
+        let took = if throttled { std::time::Duration::ZERO } else { self.executor.duration(&invocation.event.to) };
+        let outcome = Outcome { result, duration: took, log: Payload::new() };
+        let input = Input::Finished { attempt: invocation.attempt, outcome, ran: None };
+        self.heard.push_back(Heard::Input(now + took, input));
+    }
+}
+
+impl Hands for VirtualHands {
+    type News = News;
+
+    fn invoke(&mut self, now: Timestamp, invocation: Invocation) {
+        self.queue.push_back(invocation);
+        self.go_on(now);
+    }
+
+    fn reply(&mut self, to: ReplyId, outcome: Outcome) {
+        self.replies.insert(to, outcome);
+    }
+
+    fn hear(&mut self, now: Timestamp, news: News) {
+        for ran in self.executor.hear(now, news) {
+            match ran {
+                Ran::Log { name, line, .. } => self.heard.push_back(Heard::Entry(Entry::Log { name, line })),
+                Ran::Finished { attempt, name, mut outcome, environment, cold, figures } => {
+                    let Some((invocation, effect)) = self.running.take() else { continue };
+                    if let Some(Effect::ErrorAfter(error)) = effect {
+                        outcome.result = Err(Failure::Function(error));
+                    }
+                    if let Some(ms) = figures.get("init_ms").and_then(|ms| ms.parse::<f64>().ok()) {
+                        self.boot += std::time::Duration::from_secs_f64(ms.max(0.0) / 1000.0);
+                    }
+                    let due = now + outcome.duration;
+                    let ran = Some(router::router::Ran { environment, cold });
+                    self.heard.push_back(Heard::Input(due, Input::Finished { attempt, outcome, ran }));
+                    self.heard.push_back(Heard::Entry(Entry::Real { name, figures }));
+                    self.look(now, invocation.name.path());
+                }
+            }
+        }
+        self.go_on(now);
+    }
+
+    fn poll_heard(&mut self) -> Option<Heard> {
+        self.heard.pop_front()
+    }
+
+    fn busy(&self) -> bool {
+        self.running.is_some() || !self.queue.is_empty()
+    }
+
+    fn next_deadline(&self) -> Option<Timestamp> {
+        None
+    }
+
+    fn handle_timeout(&mut self, _now: Timestamp) {}
+}
+
+/// An error document as a handler would post it.
+pub(crate) fn function_error(error_type: &str, message: &str) -> FunctionError {
+    let payload = serde_json::json!({ "errorType": error_type, "errorMessage": message }).to_string();
+    FunctionError { kind: ErrorKind::Error, payload: payload.into() }
+}
+
+/// A throttle by a fault.
+pub(crate) fn throttle() -> Failure {
+    Failure::Throttled(ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded)
+}

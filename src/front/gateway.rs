@@ -1,0 +1,233 @@
+//! The gateway: accepts connections on loopback, checks who asks, hands calls to the fabric.
+//!
+//! Safe by default: only a loopback `Host` is answered, and a request from a page of another origin is not.
+//! Deliberately absent: what the calls mean; that is in [`super::lambda`].
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use crossbeam_channel::Sender;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Request, Response};
+use hyper_util::rt::TokioIo;
+use router::event::{Event, Failure, Lane, Outcome, ReplyId};
+use router::name::{FunctionName, Name, RequestId, Seed, SourceName};
+use router::router::Input;
+use scenarios::hands::Replies;
+use tokio::net::TcpListener;
+
+use super::lambda::{self, ApiError, InvocationType, Invoke};
+
+/// What every connection shares.
+pub struct Gateway {
+    /// The functions, with their ARNs.
+    pub functions: BTreeMap<FunctionName, String>,
+    /// The way into the fabric; bounded.
+    pub arrivals: Sender<Input>,
+    /// Callers that wait.
+    pub replies: Replies,
+    /// What request ids derive from.
+    pub seed: Seed,
+    /// Number of the next call.
+    pub calls: AtomicU64,
+}
+
+type Answer = Response<Full<Bytes>>;
+
+/// Accepts connections until the task is dropped.
+pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let _ = stream.set_nodelay(true);
+        let gateway = Arc::clone(&gateway);
+        tokio::spawn(async move {
+            let service = service_fn(move |request| {
+                let gateway = Arc::clone(&gateway);
+                async move { Ok::<_, Infallible>(answer(&gateway, request).await) }
+            });
+            if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
+                tracing::debug!(%error, "a connection to the gateway ended early");
+            }
+        });
+    }
+}
+
+/// Whether an address may be listened on: the fabric runs code for whoever can reach it.
+pub fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().is_loopback()
+}
+
+async fn answer(gateway: &Gateway, request: Request<Incoming>) -> Answer {
+    let number = gateway.calls.fetch_add(1, Ordering::Relaxed) + 1;
+    let name = format!("evt:api/{number}");
+    let id = gateway.seed.request_id(&name);
+    if let Err(why) = check_origin(request.headers()) {
+        let body = format!("{{\"message\":\"{why}\"}}");
+        return error(&id, &ApiError { status: 403, code: "AccessDeniedException", body });
+    }
+    match call(gateway, request, name, &id).await {
+        Ok(response) => response,
+        Err(problem) => error(&id, &problem),
+    }
+}
+
+async fn call(
+    gateway: &Gateway,
+    request: Request<Incoming>,
+    name: String,
+    id: &RequestId,
+) -> Result<Answer, ApiError> {
+    let (head, body) = request.into_parts();
+    let limit = lambda::SYNC_LIMIT + 1024 * 1024;
+    let body = match Limited::new(body, limit).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(why) => return Err(too_large(&head, &*why)),
+    };
+    let find = |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let invoke = lambda::parse(&lambda::Request {
+        method: head.method.as_str(),
+        path: head.uri.path(),
+        query: head.uri.query(),
+        header: &find,
+        body,
+    })?;
+    let function = FunctionName::new(invoke.function.as_str());
+    let Some(_) = gateway.functions.get(&function) else {
+        let known = gateway.functions.values().next().map_or("arn:aws:lambda:us-east-1:123456789012:function:", |a| a);
+        let prefix = known.rsplit_once(':').map_or("", |(prefix, _)| prefix);
+        return Err(ApiError::not_found(&format!("{prefix}:{function}:$LATEST")));
+    };
+    match invoke.kind {
+        InvocationType::DryRun => Ok(respond(204, id, &[], Bytes::new())),
+        InvocationType::Event => {
+            send(gateway, event(&invoke, function, name, id, Lane::Queue)).await?;
+            Ok(respond(202, id, &[], Bytes::new()))
+        }
+        InvocationType::RequestResponse => {
+            let (tell, answer) = tokio::sync::oneshot::channel();
+            let reply = gateway.replies.open(move |outcome| drop(tell.send(outcome)));
+            send(gateway, event(&invoke, function, name, id, Lane::Reply(reply))).await?;
+            let outcome = answer.await.map_err(|_| ApiError::service("the fabric stopped"))?;
+            reply_of(outcome, id, invoke.tail)
+        }
+    }
+}
+
+fn too_large(head: &hyper::http::request::Parts, why: &(dyn std::error::Error + 'static)) -> ApiError {
+    let size = head.headers.get("content-length").and_then(|v| v.to_str().ok()).unwrap_or("too many");
+    tracing::debug!(error = %why, "a body was not read");
+    let body = format!(
+        "{{\"message\":\"{size} byte payload is too large for the RequestResponse invocation type (limit {} bytes)\"}}",
+        lambda::SYNC_LIMIT
+    );
+    ApiError { status: 413, code: "RequestEntityTooLargeException", body }
+}
+
+fn event(invoke: &Invoke, to: FunctionName, name: String, id: &RequestId, lane: Lane) -> Event {
+    Event {
+        name: Name::new(name),
+        id: id.clone(),
+        origin: SourceName::new("invoke"),
+        route: None,
+        subject: to.to_string(),
+        to,
+        lane,
+        client_context: invoke.client_context.clone(),
+        payload: invoke.payload.clone(),
+    }
+}
+
+/// Hands an event to the fabric; where its inbox is full the caller waits, off the I/O threads.
+async fn send(gateway: &Gateway, event: Event) -> Result<(), ApiError> {
+    let input = match gateway.arrivals.try_send(Input::Invoked(event)) {
+        Ok(()) => return Ok(()),
+        Err(crossbeam_channel::TrySendError::Disconnected(_)) => return Err(ApiError::service("the fabric stopped")),
+        Err(crossbeam_channel::TrySendError::Full(input)) => input,
+    };
+    let arrivals = gateway.arrivals.clone();
+    let sent = tokio::task::spawn_blocking(move || arrivals.send(input)).await;
+    match sent {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(ApiError::service("the fabric stopped")),
+    }
+}
+
+fn reply_of(outcome: Outcome, id: &RequestId, tail: bool) -> Result<Answer, ApiError> {
+    let mut headers = vec![("x-amz-executed-version", "$LATEST".to_owned())];
+    if tail {
+        headers.push(("x-amz-log-result", STANDARD.encode(&outcome.log)));
+    }
+    let body = match outcome.result {
+        Ok(body) => body,
+        Err(Failure::Function(error)) => {
+            headers.push(("x-amz-function-error", "Unhandled".to_owned()));
+            error.payload
+        }
+        Err(Failure::Throttled(reason)) => return Err(ApiError::throttled(&format!("{reason:?}"))),
+        Err(Failure::System(message)) => return Err(ApiError::service(&message)),
+    };
+    Ok(respond(200, id, &headers, body))
+}
+
+fn error(id: &RequestId, problem: &ApiError) -> Answer {
+    let headers = [("x-amzn-errortype", problem.code.to_owned())];
+    respond(problem.status, id, &headers, problem.body.clone().into())
+}
+
+fn respond(status: u16, id: &RequestId, headers: &[(&'static str, String)], body: Bytes) -> Answer {
+    let mut response = Response::builder().status(status).header("x-amzn-requestid", id.as_str());
+    if !body.is_empty() {
+        response = response.header("content-type", "application/json");
+    }
+    for (name, value) in headers {
+        response = response.header(*name, value);
+    }
+    response.body(Full::new(body)).unwrap_or_default()
+}
+
+/// A name that resolves to loopback can be anyone's, so the `Host` must be a loopback one; a page of
+/// another origin must not reach the fabric through a browser.
+fn check_origin(headers: &HeaderMap) -> Result<(), &'static str> {
+    let text = |name| headers.get(name).and_then(|v: &hyper::header::HeaderValue| v.to_str().ok());
+    let Some(host) = text("host") else { return Err("a Host header is required") };
+    if !is_local(host) {
+        return Err("only loopback hosts are answered here");
+    }
+    match text("origin").map(|origin| origin.split_once("://").map_or("", |(_, host)| host)) {
+        Some(origin) if !is_local(origin) => Err("requests from other origins are not answered"),
+        _ => Ok(()),
+    }
+}
+
+fn is_local(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(""),
+        None => host.split(':').next().unwrap_or(""),
+    };
+    let by_address = name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    by_address || name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_names_are_local() {
+        for host in ["127.0.0.1:4566", "localhost", "[::1]:80", "lambda.localhost:4566", "LOCALHOST:1"] {
+            assert!(is_local(host), "{host}");
+        }
+        for host in ["example.com", "127.0.0.1.example.com", "localhost.example.com:80", "", "192.168.1.1"] {
+            assert!(!is_local(host), "{host}");
+        }
+    }
+}

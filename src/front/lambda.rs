@@ -1,0 +1,275 @@
+//! The Lambda API's part of the front: HTTP in, one [`Call`] out, by a pure function.
+//!
+//! Owns the wire contract of Invoke (spec/lambda §5) and the form of errors (spec/errors §1). Every other
+//! operation of the API is answered with an error that says so. Deliberately absent: sockets.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde_json::json;
+
+/// The largest body of a synchronous invoke, in bytes.
+pub const SYNC_LIMIT: usize = 6_291_456;
+/// The largest body of an asynchronous invoke, in bytes (since October 2025).
+pub const ASYNC_LIMIT: usize = 1_048_576;
+/// The longest `X-Amz-Client-Context`, in characters of base64.
+const CLIENT_CONTEXT_LIMIT: usize = 3583;
+
+/// `X-Amz-Invocation-Type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvocationType {
+    /// The caller waits.
+    RequestResponse,
+    /// Accepted at once, retried later.
+    Event,
+    /// Only checked.
+    DryRun,
+}
+
+/// What a request asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Invoke {
+    /// The function's bare name.
+    pub function: String,
+    /// Whether `$LATEST` was asked for by name.
+    pub qualified: bool,
+    /// How.
+    pub kind: InvocationType,
+    /// Whether the log tail is wanted.
+    pub tail: bool,
+    /// The decoded client context.
+    pub client_context: Option<String>,
+    /// The event; `{}` where the request had no body.
+    pub payload: Bytes,
+}
+
+/// An error as AWS spells it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ApiError {
+    /// HTTP status.
+    pub status: u16,
+    /// `x-amzn-ErrorType`.
+    pub code: &'static str,
+    /// The JSON body.
+    pub body: String,
+}
+
+impl ApiError {
+    /// A client's mistake whose body has `message` and `Type`.
+    fn user(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        let message: String = message.into();
+        ApiError { status, code, body: json!({ "Type": "User", "message": message }).to_string() }
+    }
+
+    /// A function that does not exist.
+    pub fn not_found(arn: &str) -> Self {
+        let body = json!({ "Type": "User", "Message": format!("Function not found: {arn}") }).to_string();
+        ApiError { status: 404, code: "ResourceNotFoundException", body }
+    }
+
+    /// No capacity.
+    pub fn throttled(reason: &str) -> Self {
+        let body = json!({ "Reason": reason, "Type": "User", "message": "Rate Exceeded." }).to_string();
+        ApiError { status: 429, code: "TooManyRequestsException", body }
+    }
+
+    /// Our side failed.
+    pub fn service(message: &str) -> Self {
+        let body = json!({ "Type": "Service", "Message": message }).to_string();
+        ApiError { status: 500, code: "ServiceException", body }
+    }
+
+    /// An operation that this version does not have.
+    pub fn unsupported(what: &str) -> Self {
+        let message = format!("{what} is not supported by this version of triggerfish; Invoke is");
+        ApiError { status: 501, code: "NotImplementedException", body: json!({ "message": message }).to_string() }
+    }
+}
+
+/// A request, as far as it matters here.
+pub struct Request<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The path as sent, still percent-encoded.
+    pub path: &'a str,
+    /// The query as sent.
+    pub query: Option<&'a str>,
+    /// Looks a header up by its lower-case name.
+    pub header: &'a dyn Fn(&str) -> Option<String>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// Understands a request.
+///
+/// # Errors
+/// The error to answer with, in AWS's form.
+pub fn parse(request: &Request<'_>) -> Result<Invoke, ApiError> {
+    let Some(name) = request
+        .path
+        .strip_prefix("/2015-03-31/functions/")
+        .and_then(|rest| rest.strip_suffix("/invocations"))
+        .filter(|name| !name.contains('/'))
+    else {
+        return Err(ApiError::unsupported(&format!("{} {}", request.method, request.path)));
+    };
+    if request.method != "POST" {
+        return Err(ApiError::unsupported(&format!("{} {}", request.method, request.path)));
+    }
+    let (function, mut qualified) = function_name(&decode(name))?;
+    for (key, value) in request.query.unwrap_or("").split('&').filter_map(|pair| pair.split_once('=')) {
+        if key == "Qualifier" {
+            qualified |= is_latest(&decode(value))?;
+        }
+    }
+    let kind = match (request.header)("x-amz-invocation-type").as_deref() {
+        None | Some("RequestResponse") => InvocationType::RequestResponse,
+        Some("Event") => InvocationType::Event,
+        Some("DryRun") => InvocationType::DryRun,
+        Some(other) => {
+            let text = format!(
+                "1 validation error detected: Value '{other}' at 'invocationType' failed to satisfy constraint: \
+                 Member must satisfy enum value set: [Event, RequestResponse, DryRun]"
+            );
+            return Err(ApiError::user(400, "InvalidParameterValueException", text));
+        }
+    };
+    let tail = (request.header)("x-amz-log-type").as_deref() == Some("Tail")
+        && kind == InvocationType::RequestResponse;
+    let client_context = (request.header)("x-amz-client-context").map(|c| client_context(&c)).transpose()?;
+    check_size(kind, request.body.len())?;
+    Ok(Invoke { function, qualified, kind, tail, client_context, payload: payload(&request.body)? })
+}
+
+fn check_size(kind: InvocationType, size: usize) -> Result<(), ApiError> {
+    let (limit, word) = match kind {
+        InvocationType::Event => (ASYNC_LIMIT, "Event"),
+        _ => (SYNC_LIMIT, "RequestResponse"),
+    };
+    if size <= limit {
+        return Ok(());
+    }
+    let message = format!("{size} byte payload is too large for the {word} invocation type (limit {limit} bytes)");
+    let body = json!({ "message": message }).to_string();
+    Err(ApiError { status: 413, code: "RequestEntityTooLargeException", body })
+}
+
+/// Any JSON document; nothing at all is `{}`.
+fn payload(body: &Bytes) -> Result<Bytes, ApiError> {
+    if body.is_empty() {
+        return Ok(Bytes::from_static(b"{}"));
+    }
+    match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
+        Ok(_) => Ok(body.clone()),
+        Err(e) => {
+            let text = format!(
+                "Could not parse request body into json: Could not parse payload into json: {e}\n at [Source: \
+                 REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: {}, column: {}]",
+                e.line(),
+                e.column()
+            );
+            Err(ApiError::user(400, "InvalidRequestContentException", text))
+        }
+    }
+}
+
+fn client_context(text: &str) -> Result<String, ApiError> {
+    let bad = |why: &str| {
+        let message = format!("Client context must be a valid Base64-encoded JSON object: {why}");
+        ApiError::user(400, "InvalidRequestContentException", message)
+    };
+    if text.len() > CLIENT_CONTEXT_LIMIT {
+        return Err(bad(&format!("{} characters, at most {CLIENT_CONTEXT_LIMIT}", text.len())));
+    }
+    let bytes = STANDARD.decode(text).map_err(|e| bad(&e.to_string()))?;
+    let decoded = String::from_utf8(bytes).map_err(|e| bad(&e.to_string()))?;
+    match serde_json::from_str::<serde_json::Value>(&decoded) {
+        Ok(serde_json::Value::Object(_)) => Ok(decoded.replace(['\r', '\n'], " ")),
+        Ok(_) => Err(bad("not an object")),
+        Err(e) => Err(bad(&e.to_string())),
+    }
+}
+
+/// The bare name in any of the forms of spec/lambda §2, and whether `$LATEST` was named.
+fn function_name(text: &str) -> Result<(String, bool), ApiError> {
+    let after_function = text.rsplit_once("function:").map_or(text, |(_, rest)| rest);
+    let (name, qualifier) = match after_function.split_once(':') {
+        Some((name, qualifier)) => (name, Some(qualifier)),
+        None => (after_function, None),
+    };
+    let qualified = qualifier.map(is_latest).transpose()?.unwrap_or(false);
+    Ok((name.to_owned(), qualified))
+}
+
+fn is_latest(qualifier: &str) -> Result<bool, ApiError> {
+    if qualifier == "$LATEST" {
+        return Ok(true);
+    }
+    Err(ApiError::unsupported(&format!("the qualifier `{qualifier}` (versions and aliases)")))
+}
+
+/// Percent-decoding; a broken escape stays as it is.
+fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut i = 0;
+    while i < bytes.len() {
+        let hex = bytes.get(i + 1..i + 3).and_then(|h| std::str::from_utf8(h).ok());
+        match hex.filter(|_| bytes[i] == b'%').and_then(|h| u8::from_str_radix(h, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                i += 3;
+            }
+            None => {
+                out.push(bytes[i]);
+                i += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(path: &str, headers: &[(&str, &str)], body: &'static [u8]) -> Result<Invoke, ApiError> {
+        let (path, query) = path.split_once('?').map_or((path, None), |(p, q)| (p, Some(q)));
+        let find = |name: &str| headers.iter().find(|(k, _)| *k == name).map(|(_, v)| (*v).to_owned());
+        parse(&Request { method: "POST", path, query, header: &find, body: Bytes::from_static(body) })
+    }
+
+    #[test]
+    fn every_form_of_the_name_is_understood() {
+        let arn = "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Afunction%3Af/invocations";
+        for path in ["/2015-03-31/functions/f/invocations", "/2015-03-31/functions/f%3A%24LATEST/invocations", arn] {
+            assert_eq!(ask(path, &[], b"").map(|i| i.function), Ok("f".to_owned()), "{path}");
+        }
+        let asked = ask("/2015-03-31/functions/f/invocations?Qualifier=%24LATEST", &[], b"");
+        assert_eq!(asked.map(|i| i.qualified), Ok(true));
+    }
+
+    #[test]
+    fn no_body_is_an_empty_object_and_bad_json_is_refused() {
+        let path = "/2015-03-31/functions/f/invocations";
+        assert_eq!(ask(path, &[], b"").map(|i| i.payload), Ok(Bytes::from_static(b"{}")));
+        let error = ask(path, &[("x-amz-invocation-type", "Event")], b"{bad").err();
+        assert_eq!(error.map(|e| (e.status, e.code)), Some((400, "InvalidRequestContentException")));
+    }
+
+    #[test]
+    fn limits_are_those_of_the_invocation_type() {
+        assert!(check_size(InvocationType::RequestResponse, SYNC_LIMIT).is_ok());
+        assert!(check_size(InvocationType::Event, ASYNC_LIMIT).is_ok());
+        let error = check_size(InvocationType::Event, ASYNC_LIMIT + 1).err().map(|e| (e.status, e.code));
+        assert_eq!(error, Some((413, "RequestEntityTooLargeException")));
+    }
+
+    #[test]
+    fn what_is_not_supported_says_so() {
+        let error = ask("/2015-03-31/functions", &[], b"").err();
+        assert_eq!(error.map(|e| (e.status, e.code)), Some((501, "NotImplementedException")));
+        assert!(ask("/2015-03-31/functions/f/invocations?Qualifier=prod", &[], b"").is_err());
+        assert!(ask("/2015-03-31/functions/f/invocations", &[("x-amz-client-context", "!")], b"").is_err());
+    }
+}
