@@ -52,10 +52,30 @@ pub struct RuntimeApi {
     listener: JoinHandle<()>,
 }
 
+/// How many connections are open.
 #[derive(Debug, Default)]
-struct Connections {
+pub struct Connections {
     open: AtomicUsize,
     closed: Notify,
+}
+
+impl Connections {
+    /// Waits until every connection has ended, so that all a dead process sent was heard, and lets `answer`
+    /// serve the calls among it; not longer than `limit`, because a stranger may keep one open.
+    pub async fn settled(&self, limit: Duration, mut answer: impl FnMut()) {
+        let quiet = async {
+            loop {
+                // What the listener and the connections have to say comes before the look at the count.
+                tokio::task::yield_now().await;
+                answer();
+                if self.open.load(Ordering::SeqCst) == 0 {
+                    return;
+                }
+                let _ = tokio::time::timeout(Duration::from_millis(1), self.closed.notified()).await;
+            }
+        };
+        let _ = tokio::time::timeout(limit, quiet).await;
+    }
 }
 
 /// Counts one connection for as long as it lives.
@@ -78,19 +98,9 @@ impl RuntimeApi {
         Ok(RuntimeApi { address, connections, listener })
     }
 
-    /// Waits until every connection has ended, so that all a dead process sent was heard; not longer than
-    /// `limit`, because a stranger may keep one open.
-    pub async fn settled(&self, limit: Duration) {
-        let quiet = async {
-            loop {
-                let closed = self.connections.closed.notified();
-                if self.connections.open.load(Ordering::SeqCst) == 0 {
-                    return;
-                }
-                closed.await;
-            }
-        };
-        let _ = tokio::time::timeout(limit, quiet).await;
+    /// The count of its connections.
+    pub fn connections(&self) -> Arc<Connections> {
+        self.connections.clone()
     }
 }
 

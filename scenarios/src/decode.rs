@@ -12,6 +12,7 @@ use std::marker::PhantomData;
 use serde::de::{
     self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Visitor,
 };
+use serde::{Serialize, Serializer};
 use serde_json::Number;
 
 use crate::diagnostic::Diagnostic;
@@ -607,6 +608,20 @@ impl<'de> Visitor<'de> for AnyValue {
             map.push(entry);
         }
         Ok(Value::Map(map))
+    }
+}
+
+impl Serialize for Node {
+    /// As JSON would be, keys in the order of the file.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.value {
+            Value::Null => serializer.serialize_unit(),
+            Value::Bool(b) => serializer.serialize_bool(*b),
+            Value::Number(n) => n.serialize(serializer),
+            Value::String(text) => serializer.serialize_str(text),
+            Value::List(items) => serializer.collect_seq(items),
+            Value::Map(entries) => serializer.collect_map(entries.iter().map(|(key, value)| (&key.value, value))),
+        }
     }
 }
 

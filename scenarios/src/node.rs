@@ -16,8 +16,8 @@ pub struct Span {
     pub end: u32,
 }
 
-/// A value and where it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+/// A value and where it stands; ordered by place, so a map with such keys keeps the file's order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Located<T> {
     /// Where.
     pub span: Span,

@@ -1,0 +1,622 @@
+//! The hands of one execution environment: carries out what its state machine orders.
+//!
+//! Owns the process, the pipe, the waiting `next` and the alarm, and turns a conclusion into an outcome with
+//! its log. Decides nothing: every turn is `wake → Environment::on → orders`. Deliberately absent: which
+//! environment serves ([`pool`](crate::pool)) and what calls mean ([`environment`](crate::environment)).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use nix::unistd::Pid;
+use router::event::{AttemptId, ErrorKind, Failure, FunctionError, Invocation, Outcome};
+use router::name::{Name, Seed};
+use router::time::Timestamp;
+use tokio::io::unix::AsyncFd;
+use tokio::process::Child;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::environment::{Alarm, Answer, Conclusion, Ending, Environment, Exit, Heard, Order, Ticket};
+use crate::function::{FunctionSpec, Injury, Pace};
+use crate::logs::{Drained, Log, drain};
+use crate::pool::Number;
+use crate::process::{Launch, exit_of, peak_memory};
+use crate::report::{Report, Status};
+use crate::runtime_api::{Call, Handout, RuntimeApi};
+use crate::runtime_call::Reply;
+use crate::{freeze, payload};
+
+/// How long the connections of a dead process may take to be read to their end.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// What an environment has to tell the fabric's thread; give it to [`Executor::hear`](crate::Executor::hear).
+#[derive(Debug)]
+pub struct News(pub(crate) Box<Told>);
+
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub site: Arc<Site>,
+    pub number: Number,
+    pub what: What,
+}
+
+#[derive(Debug)]
+pub(crate) enum What {
+    Lines(AttemptId, Name, Vec<String>),
+    Finished(Done),
+    Ready,
+}
+
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub attempt: AttemptId,
+    pub name: Name,
+    pub outcome: Outcome,
+    pub cold: bool,
+    pub figures: BTreeMap<String, String>,
+    pub lines: Vec<String>,
+}
+
+/// What all environments of one function share.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub spec: FunctionSpec,
+    pub program: PathBuf,
+    pub scratch: PathBuf,
+    pub pace: Pace,
+    pub region: String,
+    pub account: String,
+    pub seed: Seed,
+    pub init_timeout: Duration,
+    pub patience: u32,
+    pub endpoint: Option<String>,
+    pub news: crossbeam_channel::Sender<News>,
+}
+
+impl Site {
+    pub fn environment(&self, number: Number) -> Name {
+        Name::new(format!("env:{}/{number}", self.spec.name))
+    }
+
+    fn patient_timeout(&self) -> Duration {
+        match self.pace {
+            Pace::Live => self.spec.timeout,
+            Pace::Virtual => self.spec.timeout.saturating_mul(self.patience.max(1)),
+        }
+    }
+
+    fn ending(&self, injury: Option<Injury>) -> Ending {
+        match injury {
+            Some(Injury::CrashBefore) => Ending::CrashBefore,
+            Some(Injury::CrashAfter) => Ending::CrashAfter,
+            Some(Injury::Timeout) => Ending::TimeoutAfter,
+            None if self.pace == Pace::Virtual && self.spec.duration > self.spec.timeout => Ending::TimeoutAfter,
+            None => Ending::Honest,
+        }
+    }
+}
+
+/// One attempt for an environment.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub invocation: Invocation,
+    pub injury: Option<Injury>,
+    pub now: Timestamp,
+}
+
+/// Tells an outcome that no process had a part in.
+pub(crate) fn refuse(site: &Arc<Site>, number: Number, job: &Job, why: &str) {
+    let outcome = Outcome {
+        result: Err(Failure::System(why.to_owned())),
+        duration: Duration::ZERO,
+        log: Bytes::new(),
+    };
+    let done = Done {
+        attempt: job.invocation.attempt,
+        name: job.invocation.name.clone(),
+        outcome,
+        cold: false,
+        figures: BTreeMap::new(),
+        lines: Vec::new(),
+    };
+    tell(site, number, What::Finished(done));
+    tell(site, number, What::Ready);
+}
+
+/// A closed channel means that nobody wants to know any more.
+fn tell(site: &Arc<Site>, number: Number, what: What) {
+    let _ = site.news.send(News(Box::new(Told { site: site.clone(), number, what })));
+}
+
+/// Runs one environment until the sender of `jobs` is dropped; then kills its processes and removes its files.
+pub(crate) async fn run(site: Arc<Site>, number: Number, mut jobs: mpsc::UnboundedReceiver<Job>) {
+    let (sender, calls) = mpsc::unbounded_channel();
+    let tmp = site.scratch.join("tmp").join(site.spec.name.as_str()).join(number.to_string());
+    let opened = match std::fs::create_dir_all(&tmp) {
+        Ok(()) => RuntimeApi::listen(sender).await,
+        Err(error) => Err(error),
+    };
+    match opened {
+        Ok(api) => Actor::new(site, number, tmp.clone(), api).run(jobs, calls).await,
+        Err(error) => {
+            while let Some(job) = jobs.recv().await {
+                refuse(&site, number, &job, &format!("failed to open an execution environment: {error}"));
+            }
+        }
+    }
+    let _ = std::fs::remove_dir_all(&tmp);
+}
+
+enum Wake {
+    Job(Option<Job>),
+    Call(Call),
+    Exited(Exit),
+    Rang,
+    Dropped,
+    Readable,
+}
+
+struct Actor {
+    site: Arc<Site>,
+    number: Number,
+    name: Name,
+    tmp: PathBuf,
+    api: RuntimeApi,
+    machine: Environment,
+    child: Option<Child>,
+    group: Option<Pid>,
+    pipe: Option<AsyncFd<File>>,
+    alarm: Option<Instant>,
+    /// The `next` that waits for an event.
+    parked: Option<oneshot::Sender<Handout>>,
+    /// The call that is being answered.
+    asking: Option<oneshot::Sender<Handout>>,
+    replying: Option<oneshot::Sender<Reply>>,
+    job: Option<Job>,
+    log: Log,
+    clock: Clock,
+    born: Option<Timestamp>,
+    spawns: u32,
+    peak: u64,
+    last_pid: i32,
+}
+
+/// Measurements of the attempt that runs.
+struct Clock {
+    dispatched: Instant,
+    spawned: Option<Instant>,
+    /// When the function's own time began.
+    began: Option<Instant>,
+    deadline: Duration,
+    init: Option<Duration>,
+    cold: bool,
+}
+
+impl Clock {
+    fn start() -> Self {
+        let dispatched = Instant::now();
+        Clock { dispatched, spawned: None, began: None, deadline: Duration::ZERO, init: None, cold: false }
+    }
+}
+
+impl Actor {
+    fn new(site: Arc<Site>, number: Number, tmp: PathBuf, api: RuntimeApi) -> Self {
+        Actor {
+            name: site.environment(number),
+            machine: Environment::new(site.pace == Pace::Virtual),
+            site,
+            number,
+            tmp,
+            api,
+            child: None,
+            group: None,
+            pipe: None,
+            alarm: None,
+            parked: None,
+            asking: None,
+            replying: None,
+            job: None,
+            log: Log::default(),
+            clock: Clock::start(),
+            born: None,
+            spawns: 0,
+            peak: 0,
+            last_pid: 0,
+        }
+    }
+
+    async fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>, mut calls: mpsc::UnboundedReceiver<Call>) {
+        let mut retiring = false;
+        while !(retiring && self.machine.is_gone()) {
+            let wake = tokio::select! {
+                biased;
+                job = jobs.recv(), if !retiring => Wake::Job(job),
+                Some(call) = calls.recv() => Wake::Call(call),
+                exit = exited(&mut self.child) => Wake::Exited(exit),
+                () = rings(self.alarm) => Wake::Rang,
+                () = dropped(&mut self.parked) => Wake::Dropped,
+                () = readable(&self.pipe) => Wake::Readable,
+            };
+            match wake {
+                Wake::Job(Some(job)) => self.dispatch(job),
+                Wake::Job(None) => {
+                    retiring = true;
+                    self.hear(Heard::Retire);
+                }
+                Wake::Call(call) => self.call(call),
+                Wake::Exited(exit) => self.exited(exit, &mut calls).await,
+                Wake::Rang => {
+                    self.alarm = None;
+                    self.hear(Heard::Rang);
+                }
+                Wake::Dropped => {
+                    self.parked = None;
+                    self.hear(Heard::NextDropped);
+                }
+                Wake::Readable => self.drain(),
+            }
+        }
+    }
+
+    fn dispatch(&mut self, job: Job) {
+        let ending = self.site.ending(job.injury);
+        let ticket = Ticket { id: job.invocation.event.id.clone(), ending };
+        let orders = self.machine.on(Heard::Dispatch(ticket));
+        if orders.contains(&Order::Deny) {
+            tracing::error!(environment = %self.name, attempt = ?job.invocation.attempt, "dispatched while busy");
+            return refuse(&self.site, self.number, &job, "the execution environment is busy");
+        }
+        self.born.get_or_insert(job.now);
+        self.clock = Clock::start();
+        self.job = Some(job);
+        self.share_lines();
+        self.perform(orders);
+    }
+
+    fn call(&mut self, call: Call) {
+        match call {
+            Call::Next(asking) => {
+                if let (Some(spawned), 1, None) = (self.clock.spawned, self.spawns, self.clock.began) {
+                    self.clock.init = Some(spawned.elapsed());
+                }
+                self.asking = Some(asking);
+                self.hear(Heard::Next);
+            }
+            Call::Answer { id, answer, reply } => {
+                self.measure();
+                self.replying = Some(reply);
+                self.hear(Heard::Answer { id, answer });
+            }
+            Call::InitError { kind, body, reply } => {
+                self.measure();
+                self.replying = Some(reply);
+                self.hear(Heard::InitError { kind, body });
+            }
+        }
+        // A call that nothing answered; cannot happen, and dropping answers it with 500.
+        self.asking = None;
+        self.replying = None;
+    }
+
+    /// The process is reaped: its leftovers are killed, and what it had sent is heard before its end is.
+    async fn exited(&mut self, exit: Exit, calls: &mut mpsc::UnboundedReceiver<Call>) {
+        if let Some(group) = self.group.take() {
+            freeze::kill(group);
+        }
+        self.child = None;
+        self.parked = None;
+        let connections = self.api.connections();
+        connections
+            .settled(SETTLE, || {
+                while let Ok(call) = calls.try_recv() {
+                    self.call(call);
+                }
+            })
+            .await;
+        self.parked = None;
+        self.drain();
+        self.pipe = None;
+        tracing::debug!(environment = %self.name, ?exit, "process ended");
+        self.hear(Heard::Exited(exit));
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        let orders = self.machine.on(heard);
+        self.perform(orders);
+    }
+
+    fn perform(&mut self, orders: Vec<Order>) {
+        let mut orders = VecDeque::from(orders);
+        while let Some(order) = orders.pop_front() {
+            match order {
+                Order::Spawn => {
+                    if let Some(heard) = self.spawn() {
+                        orders.extend(self.machine.on(heard));
+                    }
+                }
+                Order::Alarm(alarm) => self.set_alarm(alarm),
+                Order::Hand => self.hand(),
+                Order::Park => {
+                    if let Some(old) = std::mem::replace(&mut self.parked, self.asking.take()) {
+                        let reply = Reply::WrongState { from: "Ready", to: "Ready" };
+                        let _ = old.send(Handout::Refused(reply));
+                    }
+                }
+                Order::Freeze => self.group.into_iter().for_each(freeze::freeze),
+                Order::Thaw => self.group.into_iter().for_each(freeze::thaw),
+                Order::Accept => self.reply(Reply::Accepted),
+                Order::WrongId => self.reply(Reply::WrongId),
+                Order::WrongState { from, to } => self.reply(Reply::WrongState { from, to }),
+                Order::Kill => {
+                    self.measure();
+                    self.group.into_iter().for_each(freeze::kill);
+                }
+                Order::Conclude(conclusion) => self.conclude(conclusion),
+                Order::Ready => tell(&self.site, self.number, What::Ready),
+                Order::Deny => {}
+            }
+        }
+    }
+
+    fn reply(&mut self, reply: Reply) {
+        if let Some(sender) = self.replying.take() {
+            let _ = sender.send(reply);
+        } else if let Some(sender) = self.asking.take() {
+            let _ = sender.send(Handout::Refused(reply));
+        }
+    }
+
+    fn set_alarm(&mut self, alarm: Alarm) {
+        self.alarm = match alarm {
+            Alarm::Off => None,
+            Alarm::Init => Some(after(self.site.init_timeout)),
+            Alarm::Task => {
+                self.clock.began = Some(Instant::now());
+                let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                self.clock.deadline = real.saturating_add(self.site.spec.timeout);
+                Some(after(self.site.patient_timeout()))
+            }
+        };
+    }
+
+    fn spawn(&mut self) -> Option<Heard> {
+        let site = self.site.clone();
+        let runtime_dir = site.scratch.join("runtime");
+        let now = self.job.as_ref().map(|job| job.now);
+        let launch = Launch {
+            spec: &site.spec,
+            environment: &self.name,
+            program: &site.program,
+            runtime_dir: &runtime_dir,
+            pycache: &site.scratch.join("pycache"),
+            tmp: &self.tmp,
+            api: &self.api.address,
+            region: &site.region,
+            seed: site.seed,
+            born: self.born.unwrap_or_default(),
+            clock: now.filter(|_| site.pace == Pace::Virtual),
+            endpoint: site.endpoint.as_deref(),
+        };
+        self.clock.spawned = Some(Instant::now());
+        self.clock.cold = self.spawns == 0 || (self.clock.cold && self.spawns == 1);
+        self.spawns = self.spawns.saturating_add(1);
+        match launch.spawn() {
+            Ok(process) => {
+                tracing::debug!(environment = %self.name, pid = process.group.as_raw(), "process started");
+                self.last_pid = process.group.as_raw();
+                self.peak = 0;
+                self.child = Some(process.child);
+                self.group = Some(process.group);
+                self.pipe = Some(process.output);
+                None
+            }
+            Err(error) => {
+                use std::io::ErrorKind::{NotFound, PermissionDenied};
+                let entrypoint = matches!(error.kind(), NotFound | PermissionDenied)
+                    || error.raw_os_error() == Some(libc::ENOEXEC);
+                let why = format!("fork/exec {}: {error}", self.site.program.display());
+                Some(Heard::Unstartable { entrypoint, why })
+            }
+        }
+    }
+
+    fn hand(&mut self) {
+        let Some(sender) = self.asking.take().or_else(|| self.parked.take()) else { return };
+        let Some(job) = &self.job else { return };
+        let payload = &job.invocation.event.payload;
+        let body = if payload.is_empty() { Bytes::from_static(b"{}") } else { payload.clone() };
+        let headers = headers(&self.site, job, self.clock.deadline);
+        // If the connection is gone the runtime asks again, or the time runs out.
+        let _ = sender.send(Handout::Event { headers, body });
+    }
+
+    fn drain(&mut self) {
+        if let Some(pipe) = &self.pipe
+            && drain(pipe.get_ref(), &mut self.log) == Drained::Closed
+        {
+            self.pipe = None;
+        }
+        self.share_lines();
+    }
+
+    /// In live pace lines are told as they come; in virtual pace with the end, so that their order between
+    /// environments does not depend on the machine.
+    fn share_lines(&mut self) {
+        if self.site.pace == Pace::Virtual {
+            return;
+        }
+        let Some(job) = &self.job else { return };
+        let lines = self.log.take_lines();
+        if !lines.is_empty() {
+            let (attempt, name) = (job.invocation.attempt, job.invocation.name.clone());
+            tell(&self.site, self.number, What::Lines(attempt, name, lines));
+        }
+    }
+
+    fn measure(&mut self) {
+        if let Some(peak) = self.group.and_then(peak_memory) {
+            self.peak = self.peak.max(peak);
+        }
+    }
+
+    fn conclude(&mut self, conclusion: Conclusion) {
+        self.drain();
+        self.log.flush();
+        self.share_lines();
+        let Some(job) = self.job.take() else { return };
+        let id = job.invocation.event.id.as_str();
+        let duration = self.duration(&conclusion);
+        let (result, status) = self.result(id, conclusion);
+        let init = self.clock.init.filter(|_| self.clock.cold);
+        let report =
+            Report { id, duration, init, memory: self.site.spec.memory, used: self.peak, status };
+        let log = report.text(&self.log.take_tail());
+        let done = Done {
+            attempt: job.invocation.attempt,
+            name: job.invocation.name.clone(),
+            outcome: Outcome { result, duration, log },
+            cold: self.clock.cold,
+            figures: self.figures(init),
+            lines: self.log.take_lines(),
+        };
+        tell(&self.site, self.number, What::Finished(done));
+    }
+
+    fn duration(&self, conclusion: &Conclusion) -> Duration {
+        let spec = &self.site.spec;
+        match (self.site.pace, conclusion) {
+            (_, Conclusion::TimedOut) => spec.timeout,
+            (Pace::Virtual, _) => spec.duration.min(spec.timeout),
+            (Pace::Live, _) => {
+                self.clock.began.or(self.clock.spawned).unwrap_or(self.clock.dispatched).elapsed()
+            }
+        }
+    }
+
+    fn figures(&self, init: Option<Duration>) -> BTreeMap<String, String> {
+        let millis = |d: Duration| format!("{:.3}", d.as_secs_f64() * 1000.0);
+        let mut figures = BTreeMap::from([
+            ("wall_ms".to_owned(), millis(self.clock.dispatched.elapsed())),
+            ("pid".to_owned(), self.last_pid.to_string()),
+            ("max_rss_mb".to_owned(), self.peak.to_string()),
+        ]);
+        figures.extend(init.map(|init| ("init_ms".to_owned(), millis(init))));
+        figures
+    }
+
+    /// What the caller gets, and what REPORT says of a failure.
+    fn result(&self, id: &str, conclusion: Conclusion) -> (Result<Bytes, Failure>, Option<Status>) {
+        let fail = |kind: ErrorKind, word: &str, payload: Bytes| {
+            let status = Status::Error(word.to_owned());
+            (Err(Failure::Function(FunctionError { kind, payload })), Some(status))
+        };
+        let platform = |word: &str, why: &str| fail(ErrorKind::Error, word, payload::platform(word, id, why));
+        match conclusion {
+            Conclusion::Answered(Answer::Response(body)) => (Ok(body), None),
+            Conclusion::Answered(Answer::Error { kind, body }) | Conclusion::InitError { kind, body } => {
+                fail(ErrorKind::Error, &kind, body)
+            }
+            Conclusion::Answered(Answer::TooLarge) => {
+                fail(ErrorKind::Error, "Function.ResponseSizeTooLarge", payload::too_large())
+            }
+            Conclusion::Answered(Answer::Truncated) => {
+                platform("Runtime.TruncatedResponse", "Runtime sent a truncated response")
+            }
+            Conclusion::Answered(Answer::BadMode) => {
+                platform("Runtime.InvalidResponseModeHeader", "Invalid function response mode")
+            }
+            Conclusion::Exited(exit) => fail(ErrorKind::Crash, "Runtime.ExitError", payload::exited(id, exit)),
+            Conclusion::TimedOut => {
+                let payload = payload::timed_out(id, self.site.spec.timeout);
+                let error = FunctionError { kind: ErrorKind::Timeout, payload };
+                (Err(Failure::Function(error)), Some(Status::Timeout))
+            }
+            Conclusion::Unstartable { entrypoint: true, why } => {
+                let word = "Runtime.InvalidEntrypoint";
+                fail(ErrorKind::Crash, word, payload::platform(word, id, &why))
+            }
+            Conclusion::Unstartable { entrypoint: false, why } => (Err(Failure::System(why)), None),
+            Conclusion::Stopped => (Err(Failure::System("the executor was stopped".to_owned())), None),
+        }
+    }
+}
+
+/// The headers of an event (spec/runtime-api §2).
+fn headers(site: &Site, job: &Job, deadline: Duration) -> Vec<(HeaderName, HeaderValue)> {
+    let invocation = &job.invocation;
+    let arn = format!("arn:aws:lambda:{}:{}:function:{}", site.region, site.account, site.spec.name);
+    let texts = [
+        ("lambda-runtime-aws-request-id", invocation.event.id.to_string()),
+        ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
+        ("lambda-runtime-invoked-function-arn", arn),
+        ("lambda-runtime-trace-id", trace_id(site.seed, invocation, job.now)),
+        ("lambda-runtime-client-context", invocation.event.client_context.clone().unwrap_or_default()),
+        (
+            "triggerfish-now-ms",
+            match site.pace {
+                Pace::Virtual => job.now.as_millis().to_string(),
+                Pace::Live => String::new(),
+            },
+        ),
+    ];
+    let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
+        match HeaderValue::from_maybe_shared(Bytes::from(text)) {
+            Ok(value) => headers.push((HeaderName::from_static(name), value)),
+            Err(error) => tracing::warn!(name, %error, "left out a header that HTTP cannot carry"),
+        }
+    }
+    headers
+}
+
+fn trace_id(seed: Seed, invocation: &Invocation, now: Timestamp) -> String {
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let root = seed.bytes(&format!("trace:{}", invocation.event.name));
+    let parent = seed.bytes(&format!("trace:{}", invocation.name));
+    let seconds = now.as_millis() / 1000;
+    format!("Root=1-{seconds:08x}-{};Parent={};Sampled=1", hex(&root[..12]), hex(&parent[..8]))
+}
+
+/// Far away rather than an overflow.
+fn after(duration: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(duration).unwrap_or_else(|| now + Duration::from_secs(86_400 * 365))
+}
+
+async fn exited(child: &mut Option<Child>) -> Exit {
+    match child {
+        Some(child) => child.wait().await.map_or(Exit::Signal(9), exit_of),
+        None => std::future::pending().await,
+    }
+}
+
+async fn rings(alarm: Option<Instant>) {
+    match alarm {
+        Some(alarm) => tokio::time::sleep_until(alarm).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn dropped(parked: &mut Option<oneshot::Sender<Handout>>) {
+    match parked {
+        Some(sender) => sender.closed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Ready when the pipe may have something. Readiness is cleared before the pipe is read, so nothing that
+/// arrives between is missed.
+async fn readable(pipe: &Option<AsyncFd<File>>) {
+    match pipe {
+        Some(pipe) => match pipe.readable().await {
+            Ok(mut guard) => guard.clear_ready(),
+            Err(_) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,418 @@
+//! The executor as the fabric's thread sees it: invocations in, what was heard of them out.
+//!
+//! Owns the functions' settings, the pool, the senders to the actors and the one thread they live on. Nothing
+//! here blocks but [`Executor::stop`]. Deliberately absent: retries, throttling and time; `now` comes in.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use router::event::{AttemptId, Invocation, Outcome};
+use router::name::{FunctionName, Name, Seed};
+use router::time::Timestamp;
+use tokio::sync::mpsc;
+
+use crate::actor::{self, Job, News, Site, What};
+use crate::function::{FunctionSpec, Injury, Pace, Runtime};
+use crate::interpreter::Interpreters;
+use crate::pool::{Choice, Number, Pool};
+use crate::process;
+
+/// How long an invocation waits for an environment that has answered and is about to be free (live pace).
+const GRACE: Duration = Duration::from_millis(100);
+/// How long processes may take to die when the executor stops.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// How an executor runs its functions.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which clock the fabric keeps.
+    pub pace: Pace,
+    /// A directory of this executor's own; what it makes there is removed when it stops.
+    pub scratch: PathBuf,
+    /// The region handlers believe to run in.
+    pub region: String,
+    /// The account, 12 digits.
+    pub account: String,
+    /// What decides trace ids and log stream names.
+    pub seed: Seed,
+    /// How long a first init may take; 10 s on AWS.
+    pub init_timeout: Duration,
+    /// In virtual pace, a handler is given its timeout times this in real time.
+    pub patience: u32,
+    /// `AWS_ENDPOINT_URL` for handlers.
+    pub endpoint: Option<String>,
+    /// How long an unused environment is kept in live pace.
+    pub idle: Duration,
+}
+
+impl Options {
+    /// The usual settings for a run in `scratch`.
+    pub fn new(pace: Pace, scratch: PathBuf, seed: Seed) -> Self {
+        Options {
+            pace,
+            scratch,
+            region: "us-east-1".to_owned(),
+            account: "123456789012".to_owned(),
+            seed,
+            init_timeout: Duration::from_secs(10),
+            patience: 10,
+            endpoint: None,
+            idle: Duration::from_secs(600),
+        }
+    }
+}
+
+/// Why the functions cannot be run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StartError {
+    /// The function at fault, if it is one.
+    pub function: Option<FunctionName>,
+    /// The key of its settings at fault.
+    pub key: &'static str,
+    /// What is wrong and what to do.
+    pub problem: String,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.function {
+            Some(function) => write!(f, "function `{function}`, `{}`: {}", self.key, self.problem),
+            None => write!(f, "{}: {}", self.key, self.problem),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// What the fabric's thread learns.
+#[derive(Clone, Debug)]
+pub enum Heard {
+    /// The handler wrote a line.
+    Log {
+        /// The attempt.
+        attempt: AttemptId,
+        /// Its causal name.
+        name: Name,
+        /// The line, without its end.
+        line: String,
+    },
+    /// An attempt ended.
+    Finished {
+        /// The attempt.
+        attempt: AttemptId,
+        /// Its causal name.
+        name: Name,
+        /// How it ended.
+        outcome: Outcome,
+        /// The environment that ran it, `env:<function>/<n>`.
+        environment: Name,
+        /// Whether it was the environment's first start.
+        cold: bool,
+        /// What only this machine measured: `wall_ms`, `init_ms`, `pid`, `max_rss_mb`.
+        figures: BTreeMap<String, String>,
+    },
+}
+
+type Jobs = mpsc::UnboundedSender<Job>;
+type Opening = (Arc<Site>, Number, mpsc::UnboundedReceiver<Job>);
+
+/// Runs functions as local processes.
+#[derive(Debug)]
+pub struct Executor {
+    pace: Pace,
+    idle: Duration,
+    scratch: PathBuf,
+    sites: BTreeMap<FunctionName, Arc<Site>>,
+    pool: Pool,
+    actors: BTreeMap<(FunctionName, Number), Jobs>,
+    waiting: VecDeque<(Timestamp, Job)>,
+    host: Option<mpsc::UnboundedSender<Opening>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Executor {
+    /// Checks the functions and starts the thread that processes will live on; no process yet. `news` must not
+    /// be bounded, or handlers wait for the fabric.
+    pub fn start(
+        functions: Vec<FunctionSpec>,
+        options: Options,
+        news: crossbeam_channel::Sender<News>,
+    ) -> Result<Executor, StartError> {
+        let scratch = std::path::absolute(&options.scratch).map_err(|e| failed("scratch directory", &e))?;
+        process::write_bootstraps(&scratch.join("runtime")).map_err(|e| failed("scratch directory", &e))?;
+        let mut interpreters = Interpreters::default();
+        let mut sites = BTreeMap::new();
+        for spec in functions {
+            let site = site(spec, &options, &scratch, &news, &mut interpreters)?;
+            sites.insert(site.spec.name.clone(), Arc::new(site));
+        }
+        let (host, openings) = mpsc::unbounded_channel();
+        let thread = std::thread::Builder::new()
+            .name("executor".to_owned())
+            .spawn({
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .map_err(|e| failed("tokio runtime", &e))?;
+                move || runtime.block_on(serve(openings))
+            })
+            .map_err(|e| failed("executor thread", &e))?;
+        Ok(Executor {
+            pace: options.pace,
+            idle: options.idle,
+            scratch,
+            sites,
+            pool: Pool::default(),
+            actors: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            host: Some(host),
+            thread: Some(thread),
+        })
+    }
+
+    /// Hands an invocation to an environment; never blocks. Its end is heard later, whatever happens.
+    pub fn invoke(&mut self, now: Timestamp, invocation: Invocation, injury: Option<Injury>) {
+        let function = invocation.event.to.clone();
+        let job = Job { invocation, injury, now };
+        if self.pace == Pace::Live {
+            if let Some(number) = self.pool.take_free(&function, now, now) {
+                return self.send(&function, number, job);
+            }
+            let queued = self.waiting.iter().filter(|(_, j)| j.invocation.event.to == function).count();
+            if queued < self.pool.finishing(&function) {
+                self.waiting.push_back((now + GRACE, job));
+                return;
+            }
+        }
+        self.place(now, job);
+    }
+
+    /// Takes news from the channel.
+    pub fn hear(&mut self, now: Timestamp, news: News) -> Vec<Heard> {
+        let told = *news.0;
+        let (function, number) = (&told.site.spec.name, told.number);
+        match told.what {
+            What::Lines(attempt, name, lines) => log(attempt, &name, lines).collect(),
+            What::Ready => {
+                self.ready(now, function, number);
+                Vec::new()
+            }
+            What::Finished(done) => {
+                let began = self.pool.dispatched(function, number).unwrap_or(now);
+                match self.pace {
+                    Pace::Live => self.pool.finished(function, number, now),
+                    // Nothing of it runs any more, so it is free as soon as its virtual time has passed.
+                    Pace::Virtual => {
+                        self.pool.finished(function, number, began + done.outcome.duration);
+                        self.ready(now, function, number);
+                    }
+                }
+                let mut heard: Vec<Heard> = log(done.attempt, &done.name, done.lines).collect();
+                heard.push(Heard::Finished {
+                    attempt: done.attempt,
+                    name: done.name,
+                    outcome: done.outcome,
+                    environment: told.site.environment(number),
+                    cold: done.cold,
+                    figures: done.figures,
+                });
+                heard
+            }
+        }
+    }
+
+    /// When [`Executor::handle_timeout`] wants to be called.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let expiry = match self.pace {
+            Pace::Live => self.pool.next_expiry(self.idle),
+            Pace::Virtual => None,
+        };
+        self.waiting.front().map(|(at, _)| *at).into_iter().chain(expiry).min()
+    }
+
+    /// Starts environments for invocations that waited long enough, and stops those that nobody needs.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        while self.waiting.front().is_some_and(|(at, _)| *at <= now) {
+            if let Some((_, job)) = self.waiting.pop_front() {
+                self.place(now, job);
+            }
+        }
+        if self.pace == Pace::Live {
+            for gone in self.pool.expire(now, self.idle) {
+                self.actors.remove(&gone);
+            }
+        }
+    }
+
+    /// Stops the function's idle environments, and the busy ones when they end: the next invocation is cold.
+    pub fn reset(&mut self, function: &FunctionName) {
+        for number in self.pool.retire(function) {
+            self.actors.remove(&(function.clone(), number));
+        }
+    }
+
+    /// Kills every process, waits for them and removes what was made in the scratch directory.
+    pub fn stop(self) {
+        drop(self);
+    }
+
+    fn ready(&mut self, now: Timestamp, function: &FunctionName, number: Number) {
+        if self.pool.ready(function, number) {
+            self.actors.remove(&(function.clone(), number));
+            return;
+        }
+        let first = self.waiting.iter().position(|(_, job)| job.invocation.event.to == *function);
+        if let Some((_, job)) = first.and_then(|at| self.waiting.remove(at)) {
+            self.place(now, job);
+        }
+    }
+
+    /// Gives a job to the environment that the pool picks.
+    fn place(&mut self, now: Timestamp, job: Job) {
+        let function = job.invocation.event.to.clone();
+        let Some(site) = self.sites.get(&function).cloned() else {
+            return self.unknown(&job);
+        };
+        let until = match self.pace {
+            Pace::Live => now,
+            Pace::Virtual => now + site.spec.duration.min(site.spec.timeout),
+        };
+        match self.pool.choose(&function, now, until) {
+            Choice::Reuse(number) => self.send(&function, number, job),
+            Choice::Fresh(number) => {
+                let (sender, receiver) = mpsc::unbounded_channel();
+                if let Some(host) = &self.host {
+                    let _ = host.send((site, number, receiver));
+                }
+                self.actors.insert((function.clone(), number), sender);
+                self.send(&function, number, job);
+            }
+        }
+    }
+
+    fn send(&mut self, function: &FunctionName, number: Number, job: Job) {
+        let key = (function.clone(), number);
+        let refused = match self.actors.get(&key) {
+            Some(jobs) => jobs.send(job).err().map(|e| e.0),
+            None => Some(job),
+        };
+        if let (Some(job), Some(site)) = (refused, self.sites.get(function)) {
+            actor::refuse(site, number, &job, "the execution environment is gone");
+            self.actors.remove(&key);
+        }
+    }
+
+    /// The router resolves names, so this is a bug elsewhere; it is still told, because a caller waits.
+    fn unknown(&self, job: &Job) {
+        tracing::error!(function = %job.invocation.event.to, "invoked a function that does not exist");
+        if let Some(site) = self.sites.values().next() {
+            actor::refuse(site, 0, job, "no such function");
+        }
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        self.actors.clear();
+        self.host = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        for made in ["runtime", "tmp", "pycache"] {
+            let _ = std::fs::remove_dir_all(self.scratch.join(made));
+        }
+    }
+}
+
+fn log(attempt: AttemptId, name: &Name, lines: Vec<String>) -> impl Iterator<Item = Heard> + use<'_> {
+    lines.into_iter().map(move |line| Heard::Log { attempt, name: name.clone(), line })
+}
+
+/// The life of the executor's thread: every environment is a task, and the thread ends after the last one.
+async fn serve(mut openings: mpsc::UnboundedReceiver<Opening>) {
+    let mut actors = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            opening = openings.recv() => match opening {
+                Some((site, number, jobs)) => { actors.spawn(actor::run(site, number, jobs)); }
+                None => break,
+            },
+            Some(ended) = actors.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "an execution environment's task failed");
+                }
+            }
+        }
+    }
+    let all = async { while actors.join_next().await.is_some() {} };
+    if tokio::time::timeout(STOP_LIMIT, all).await.is_err() {
+        tracing::warn!("some processes did not end within {STOP_LIMIT:?} of being killed");
+    }
+}
+
+fn failed(key: &'static str, error: &std::io::Error) -> StartError {
+    StartError { function: None, key, problem: error.to_string() }
+}
+
+fn site(
+    mut spec: FunctionSpec,
+    options: &Options,
+    scratch: &Path,
+    news: &crossbeam_channel::Sender<News>,
+    interpreters: &mut Interpreters,
+) -> Result<Site, StartError> {
+    let wrong = |key, problem| StartError { function: Some(spec.name.clone()), key, problem };
+    let code = std::path::absolute(&spec.code).map_err(|e| wrong("code", e.to_string()))?;
+    if !code.is_dir() {
+        let text = format!("`{}` is not a directory: name the folder that holds the handler", code.display());
+        return Err(wrong("code", text));
+    }
+    check_handler(&spec, &code).map_err(|problem| wrong("handler", problem))?;
+    let key = if matches!(spec.runtime, Runtime::Command(_)) { "command" } else { "runtime" };
+    let program = interpreters.program(&spec.runtime, &code).map_err(|e| wrong(key, e.to_string()))?;
+    spec.code = code;
+    Ok(Site {
+        spec,
+        program,
+        scratch: scratch.to_owned(),
+        pace: options.pace,
+        region: options.region.clone(),
+        account: options.account.clone(),
+        seed: options.seed,
+        init_timeout: options.init_timeout,
+        patience: options.patience,
+        endpoint: options.endpoint.clone(),
+        news: news.clone(),
+    })
+}
+
+/// Looks for the handler's file, where a handler string names one.
+fn check_handler(spec: &FunctionSpec, code: &Path) -> Result<(), String> {
+    let (module, endings): (String, &[&str]) = match &spec.runtime {
+        Runtime::Python(_) if spec.environment.contains_key("PYTHONPATH") => return Ok(()),
+        Runtime::Python(_) => match spec.handler.rsplit_once('.') {
+            Some((module, _)) => (module.replace('.', "/"), &[".py", "/__init__.py", ".so", ""]),
+            None => return Err(format!("`{}` has no dot: write it as `file.function`", spec.handler)),
+        },
+        Runtime::Node(_) => {
+            let (folder, file) = spec.handler.rsplit_once('/').unwrap_or(("", &spec.handler));
+            let Some((file, _)) = file.split_once('.') else {
+                return Err(format!("`{}` has no dot: write it as `file.export`", spec.handler));
+            };
+            (Path::new(folder).join(file).display().to_string(), &[".js", ".mjs", ".cjs", ""])
+        }
+        Runtime::Provided(_) | Runtime::Command(_) => return Ok(()),
+    };
+    let roots = [code.to_owned(), code.join("node_modules")];
+    let exists = roots.iter().any(|root| {
+        endings.iter().any(|ending| root.join(format!("{module}{ending}")).exists())
+    });
+    if exists {
+        return Ok(());
+    }
+    Err(format!("`{}` names the file `{module}{}`, which is not in `{}`", spec.handler, endings[0], code.display()))
+}

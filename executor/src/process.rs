@@ -1,0 +1,223 @@
+//! The process behind an execution environment: its variables, its start, its end.
+//!
+//! Owns the environment variables of spec/lambda §4 and the way a child is spawned: own process group, death
+//! signal, one pipe for stdout and stderr so that their order is kept. Deliberately absent: the simulator's own
+//! variables; nothing of them reaches a handler.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::Pid;
+use router::name::{Name, Seed};
+use router::time::Timestamp;
+use tokio::io::unix::AsyncFd;
+use tokio::process::{Child, Command};
+
+use crate::environment::Exit;
+use crate::function::{FunctionSpec, Runtime};
+
+/// A running process.
+#[derive(Debug)]
+pub struct Process {
+    /// What is waited for.
+    pub child: Child,
+    /// Its process group, which is also its id.
+    pub group: Pid,
+    /// What it writes.
+    pub output: AsyncFd<File>,
+}
+
+/// What an environment is started with.
+#[derive(Debug)]
+pub struct Launch<'a> {
+    /// The function.
+    pub spec: &'a FunctionSpec,
+    /// The environment's name.
+    pub environment: &'a Name,
+    /// The program and its fixed arguments.
+    pub program: &'a Path,
+    /// Where our bootstraps lie.
+    pub runtime_dir: &'a Path,
+    /// Where python keeps compiled modules.
+    pub pycache: &'a Path,
+    /// The environment's own `/tmp`.
+    pub tmp: &'a Path,
+    /// `host:port` of its Runtime API.
+    pub api: &'a str,
+    /// The region it believes to run in.
+    pub region: &'a str,
+    /// What decides the log stream's name.
+    pub seed: Seed,
+    /// Fabric time of the environment's first start.
+    pub born: Timestamp,
+    /// Fabric time for our bootstraps' log lines in virtual pace.
+    pub clock: Option<Timestamp>,
+    /// The gateway for SDK calls.
+    pub endpoint: Option<&'a str>,
+}
+
+impl Launch<'_> {
+    /// Starts the process.
+    pub fn spawn(&self) -> std::io::Result<Process> {
+        let (reader, writer) = std::io::pipe()?;
+        let reader = OwnedFd::from(reader);
+        fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        let mut command = Command::new(self.program);
+        command
+            .args(self.arguments())
+            .env_clear()
+            .envs(self.variables())
+            .current_dir(&self.spec.code)
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone()?)
+            .stderr(writer)
+            .process_group(0)
+            .kill_on_drop(true);
+        die_with_parent(&mut command);
+        let child = command.spawn()?;
+        let id = child.id().and_then(|id| i32::try_from(id).ok()).unwrap_or(i32::MAX);
+        Ok(Process { child, group: Pid::from_raw(id), output: AsyncFd::new(File::from(reader))? })
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let bootstrap = match &self.spec.runtime {
+            Runtime::Command(words) => return words.iter().skip(1).cloned().collect(),
+            Runtime::Provided(_) => return Vec::new(),
+            Runtime::Python(_) => PYTHON_BOOTSTRAP.0,
+            Runtime::Node(_) => NODE_BOOTSTRAP.0,
+        };
+        let file = self.runtime_dir.join(bootstrap).display().to_string();
+        let mut arguments = vec![file, self.spec.handler.clone()];
+        arguments.extend(self.clock.map(|now| now.as_millis().to_string()));
+        arguments
+    }
+
+    /// The variables of spec/lambda §4, weakest first: presets, the customer's, ours.
+    fn variables(&self) -> BTreeMap<String, String> {
+        let code = self.spec.code.display().to_string();
+        let mut all = self.presets(&code);
+        all.extend(self.spec.environment.clone());
+        let date = self.born.iso_millis();
+        let stream: String =
+            self.seed.bytes(self.environment.as_str())[..16].iter().map(|b| format!("{b:02x}")).collect();
+        let reserved = [
+            ("_HANDLER", self.spec.handler.clone()),
+            ("AWS_REGION", self.region.to_owned()),
+            ("AWS_DEFAULT_REGION", self.region.to_owned()),
+            ("AWS_LAMBDA_FUNCTION_NAME", self.spec.name.to_string()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", self.spec.memory.to_string()),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", self.spec.name)),
+            (
+                "AWS_LAMBDA_LOG_STREAM_NAME",
+                format!("{}/[$LATEST]{stream}", date.get(..10).unwrap_or_default().replace('-', "/")),
+            ),
+            ("AWS_ACCESS_KEY_ID", "ASIATRIGGERFISH00000".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "triggerfish/no/secret/at/all/0000000000".to_owned()),
+            ("AWS_SESSION_TOKEN", "triggerfish-session".to_owned()),
+            ("AWS_LAMBDA_RUNTIME_API", self.api.to_owned()),
+            ("LAMBDA_TASK_ROOT", code),
+            ("LAMBDA_RUNTIME_DIR", self.runtime_dir.display().to_string()),
+        ];
+        all.extend(reserved.map(|(key, value)| (key.to_owned(), value)));
+        if let Runtime::Python(id) | Runtime::Node(id) = &self.spec.runtime {
+            all.insert("AWS_EXECUTION_ENV".to_owned(), format!("AWS_Lambda_{id}"));
+        }
+        all
+    }
+
+    /// What the customer may override.
+    fn presets(&self, code: &str) -> BTreeMap<String, String> {
+        let programs = self.program.parent().unwrap_or(Path::new("/usr/bin")).display();
+        let tmp = self.tmp.display().to_string();
+        let mut presets = vec![
+            ("PATH", format!("{programs}:/usr/local/bin:/usr/bin:/bin:/opt/bin")),
+            ("LD_LIBRARY_PATH", format!("{code}:{code}/lib:/opt/lib")),
+            ("LANG", "en_US.UTF-8".to_owned()),
+            ("TZ", ":UTC".to_owned()),
+            ("TMPDIR", tmp.clone()),
+            ("TMP", tmp),
+            ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".to_owned()),
+            ("AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1:2000".to_owned()),
+            ("_AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1".to_owned()),
+            ("_AWS_XRAY_DAEMON_PORT", "2000".to_owned()),
+        ];
+        if let Some(endpoint) = self.endpoint {
+            presets.push(("AWS_ENDPOINT_URL", endpoint.to_owned()));
+        }
+        match &self.spec.runtime {
+            Runtime::Python(_) => {
+                presets.push(("LC_CTYPE", "C.UTF-8".to_owned()));
+                presets.push(("PYTHONPATH", self.runtime_dir.display().to_string()));
+                presets.push(("PYTHONPYCACHEPREFIX", self.pycache.display().to_string()));
+            }
+            Runtime::Node(id) => {
+                let major = id.trim_start_matches("nodejs").trim_end_matches(".x");
+                let modules = format!("/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules:{code}");
+                presets.push(("NODE_PATH", modules));
+            }
+            Runtime::Command(_) => {
+                presets.push(("PYTHONPYCACHEPREFIX", self.pycache.display().to_string()));
+            }
+            Runtime::Provided(_) => {}
+        }
+        presets.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+}
+
+/// File name and text of the Python bootstrap.
+const PYTHON_BOOTSTRAP: (&str, &str) =
+    ("triggerfish_bootstrap.py", include_str!("../bootstrap/python.py"));
+/// File name and text of the Node bootstrap.
+const NODE_BOOTSTRAP: (&str, &str) = ("triggerfish_bootstrap.cjs", include_str!("../bootstrap/node.cjs"));
+
+/// Writes our bootstraps into `directory`, which exists then.
+pub fn write_bootstraps(directory: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    for (name, text) in [PYTHON_BOOTSTRAP, NODE_BOOTSTRAP] {
+        std::fs::write(directory.join(name), text)?;
+    }
+    Ok(())
+}
+
+/// The highest resident memory of a process so far, in MB, rounded up.
+pub fn peak_memory(pid: Pid) -> Option<u64> {
+    let status = std::fs::read_to_string(PathBuf::from(format!("/proc/{pid}/status"))).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kib.div_ceil(1024))
+}
+
+/// How a process ended, in our words.
+pub fn exit_of(status: std::process::ExitStatus) -> Exit {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, Some(signal)) => Exit::Signal(signal),
+        (None, None) => Exit::Signal(9),
+    }
+}
+
+#[expect(unsafe_code, reason = "a death signal can only be asked for in the child, between fork and exec")]
+fn die_with_parent(command: &mut Command) {
+    let parent = std::process::id();
+    // SAFETY: the closure runs in the forked child and calls only prctl and getppid, which are
+    // async-signal-safe; it allocates nothing unless it fails, and then only an error without heap data.
+    unsafe {
+        command.pre_exec(move || {
+            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
+                return Err(std::io::Error::last_os_error());
+            }
+            // The parent may have died before the call above.
+            if u32::try_from(libc::getppid()).ok() != Some(parent) {
+                return Err(std::io::Error::from_raw_os_error(libc::ESRCH));
+            }
+            Ok(())
+        });
+    }
+}

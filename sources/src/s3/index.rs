@@ -1,0 +1,263 @@
+//! The index: which objects the bucket holds, as far as was announced.
+//!
+//! Presence means announced: only a key in here can be removed. The map in memory is what decisions are
+//! made from; SQLite holds a copy that [`Index::settle`] brings up to date in one transaction, after the
+//! fabric has accepted what was emitted. A crash in between therefore repeats events, and never loses one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use router::time::Timestamp;
+use rusqlite::{Connection, params};
+
+use crate::source::SourceError;
+
+/// What tells whether a file changed, without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Bytes.
+    pub size: u64,
+    /// Nanoseconds since the epoch.
+    pub mtime: i64,
+    /// Inode number.
+    pub inode: u64,
+}
+
+/// One object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The file as it was when last looked at.
+    pub stamp: Stamp,
+    /// MD5 in hex; `None` for a file that was there before we were and was never read.
+    pub md5: Option<String>,
+}
+
+/// The objects of one bucket.
+pub struct Index {
+    entries: BTreeMap<String, Entry>,
+    by_inode: BTreeMap<u64, BTreeSet<String>>,
+    last: u64,
+    fresh: bool,
+    store: Option<Connection>,
+    unsaved: BTreeSet<String>,
+}
+
+impl Index {
+    /// The index kept at `file`, or an empty one that lives in memory only.
+    pub fn open(file: Option<&Path>) -> Result<Self, SourceError> {
+        let mut index = Index {
+            entries: BTreeMap::new(),
+            by_inode: BTreeMap::new(),
+            last: 0,
+            fresh: true,
+            store: None,
+            unsaved: BTreeSet::new(),
+        };
+        if let Some(file) = file {
+            let failed = |e: rusqlite::Error| {
+                SourceError::new(format!("failed to open the bucket's index {}: {e}", file.display()))
+                    .help("end any other triggerfish that uses it; a damaged index can be deleted")
+            };
+            index.store = Some(index.load(file).map_err(failed)?);
+        }
+        Ok(index)
+    }
+
+    fn load(&mut self, file: &Path) -> rusqlite::Result<Connection> {
+        let store = Connection::open(file)?;
+        store.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        store.pragma_update(None, "journal_mode", "WAL")?;
+        store.pragma_update(None, "synchronous", "NORMAL")?;
+        store.execute_batch(
+            "BEGIN;
+             CREATE TABLE IF NOT EXISTS object (
+               key TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime INTEGER NOT NULL, inode INTEGER NOT NULL, md5 TEXT
+             ) WITHOUT ROWID;
+             CREATE TABLE IF NOT EXISTS bucket (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER NOT NULL);
+             COMMIT;",
+        )?;
+        {
+            let mut rows = store.prepare("SELECT key, size, mtime, inode, md5 FROM object")?;
+            let mut rows = rows.query([])?;
+            while let Some(row) = rows.next()? {
+                let stamp = Stamp {
+                    size: row.get::<_, i64>(1)?.cast_unsigned(),
+                    mtime: row.get(2)?,
+                    inode: row.get::<_, i64>(3)?.cast_unsigned(),
+                };
+                self.insert(row.get(0)?, Entry { stamp, md5: row.get(4)? });
+            }
+            let mut last = store.prepare("SELECT last FROM bucket")?;
+            let mut last = last.query([])?;
+            if let Some(row) = last.next()? {
+                self.last = row.get::<_, i64>(0)?.cast_unsigned();
+                self.fresh = false;
+            }
+        }
+        self.unsaved.clear();
+        Ok(store)
+    }
+
+    /// Whether there was no index before: nothing can have been missed.
+    pub fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
+    /// The object at `key`.
+    pub fn get(&self, key: &str) -> Option<&Entry> {
+        self.entries.get(key)
+    }
+
+    /// Every key.
+    pub fn keys(&self) -> impl Iterator<Item = &String> {
+        self.entries.keys()
+    }
+
+    /// The keys below the directory `path`; all of them if it is the root, which is empty.
+    pub fn below(&self, path: &str) -> Vec<String> {
+        if path.is_empty() {
+            return self.entries.keys().cloned().collect();
+        }
+        let prefix = format!("{path}/");
+        let from = self.entries.range(prefix.clone()..);
+        from.map(|(key, _)| key).take_while(|key| key.starts_with(&prefix)).cloned().collect()
+    }
+
+    /// The keys whose file had this inode number.
+    pub fn at_inode(&self, inode: u64) -> impl Iterator<Item = &String> {
+        self.by_inode.get(&inode).into_iter().flatten()
+    }
+
+    /// Adds or replaces an object.
+    pub fn insert(&mut self, key: String, entry: Entry) {
+        self.forget_inode(&key);
+        self.by_inode.entry(entry.stamp.inode).or_default().insert(key.clone());
+        self.mark(&key);
+        self.entries.insert(key, entry);
+    }
+
+    /// Removes an object, if it is there.
+    pub fn remove(&mut self, key: &str) {
+        self.forget_inode(key);
+        if self.entries.remove(key).is_some() {
+            self.mark(key);
+        }
+    }
+
+    fn mark(&mut self, key: &str) {
+        self.unsaved.insert(key.to_owned());
+    }
+
+    fn forget_inode(&mut self, key: &str) {
+        let Some(old) = self.entries.get(key) else { return };
+        let inode = old.stamp.inode;
+        if let Some(keys) = self.by_inode.get_mut(&inode) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.by_inode.remove(&inode);
+            }
+        }
+    }
+
+    /// The next sequencer: the time, but always later than the last one, also across restarts and when
+    /// the clock steps back (spec/sources/s3 §4).
+    pub fn sequencer(&mut self, now: Timestamp) -> u64 {
+        self.last = now.as_nanos().max(self.last.saturating_add(1));
+        self.last
+    }
+
+    /// Saves what changed since the last call.
+    pub fn settle(&mut self) -> Result<(), SourceError> {
+        let Some(store) = &mut self.store else {
+            self.unsaved.clear();
+            return Ok(());
+        };
+        if self.unsaved.is_empty() && !self.fresh {
+            return Ok(());
+        }
+        save(store, &self.entries, &self.unsaved, self.last)
+            .map_err(|e| SourceError::new(format!("failed to save the bucket's index: {e}")))?;
+        self.unsaved.clear();
+        self.fresh = false;
+        Ok(())
+    }
+}
+
+fn save(
+    store: &mut Connection,
+    entries: &BTreeMap<String, Entry>,
+    unsaved: &BTreeSet<String>,
+    last: u64,
+) -> rusqlite::Result<()> {
+    let transaction = store.transaction()?;
+    {
+        let mut put = transaction.prepare_cached("INSERT OR REPLACE INTO object VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let mut delete = transaction.prepare_cached("DELETE FROM object WHERE key = ?1")?;
+        for key in unsaved {
+            match entries.get(key) {
+                Some(Entry { stamp, md5 }) => put.execute(params![
+                    key,
+                    stamp.size.cast_signed(),
+                    stamp.mtime,
+                    stamp.inode.cast_signed(),
+                    md5
+                ])?,
+                None => delete.execute([key])?,
+            };
+        }
+        transaction.execute("INSERT OR REPLACE INTO bucket VALUES (1, ?1)", [last.cast_signed()])?;
+    }
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+    use super::*;
+
+    fn entry(inode: u64) -> Entry {
+        Entry { stamp: Stamp { size: 1, mtime: 2, inode }, md5: Some("m".into()) }
+    }
+
+    #[test]
+    fn survives_a_restart_and_sequencers_never_go_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("uploads.sqlite");
+        let mut index = Index::open(Some(&file)).unwrap();
+        assert!(index.is_fresh());
+        index.insert("a".into(), entry(u64::MAX));
+        index.insert("b".into(), entry(2));
+        index.remove("b");
+        let last = index.sequencer(Timestamp::from_nanos(u64::MAX - 9));
+        index.settle().unwrap();
+        index.insert("c".into(), entry(3));
+        drop(index);
+        let mut index = Index::open(Some(&file)).unwrap();
+        assert!(!index.is_fresh());
+        assert_eq!(index.keys().collect::<Vec<_>>(), ["a"]);
+        assert_eq!(index.get("a"), Some(&entry(u64::MAX)));
+        assert!(index.sequencer(Timestamp::from_nanos(5)) > last);
+    }
+
+    #[test]
+    fn finds_keys_below_a_directory_and_by_inode() {
+        let mut index = Index::open(None).unwrap();
+        for key in ["a", "a.b", "a/b", "a/c/d", "a0", "b"] {
+            index.insert(key.into(), entry(7));
+        }
+        assert_eq!(index.below("a"), ["a/b", "a/c/d"]);
+        assert_eq!(index.below("").len(), 6);
+        index.insert("a".into(), entry(8));
+        index.remove("b");
+        assert_eq!(index.at_inode(8).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(index.at_inode(7).count(), 4);
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error_with_advice() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("uploads.sqlite");
+        std::fs::write(&file, "this is not a database, although it is long enough to be taken for one").unwrap();
+        assert!(Index::open(Some(&file)).err().unwrap().help.is_some());
+    }
+}

@@ -1,0 +1,42 @@
+//! Walking a directory tree: every folder is watched first and listed second.
+//!
+//! The order matters. A file made after the watch announces itself, one made before is in the listing,
+//! and one made in between is both, which costs one look more.
+
+use std::path::Path;
+
+use super::watch::Watch;
+use crate::source::SourceError;
+
+/// Calls `found` with the key of every file at or below the directory `from` (empty for the root).
+/// Links are not followed, and names that are not UTF-8 are skipped with a warning.
+pub fn walk(
+    root: &Path,
+    from: &str,
+    watch: &mut Watch,
+    mut found: impl FnMut(String),
+) -> Result<(), SourceError> {
+    let mut folders = vec![from.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let path = root.join(&folder);
+        if !watch.add(&path)? {
+            continue;
+        }
+        let Ok(entries) = std::fs::read_dir(&path) else { continue };
+        for entry in entries.flatten() {
+            let Ok(kind) = entry.file_type() else { continue };
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else {
+                tracing::warn!(file = %entry.path().display(), "file name is not UTF-8, so it has no key");
+                continue;
+            };
+            let key = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+            if kind.is_dir() {
+                folders.push(key);
+            } else if kind.is_file() {
+                found(key);
+            }
+        }
+    }
+    Ok(())
+}
