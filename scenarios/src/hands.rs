@@ -166,6 +166,11 @@ impl VirtualHands {
         &mut self.executor
     }
 
+    /// The faults that never hit anything.
+    pub fn unused_faults(&self) -> Vec<usize> {
+        self.faults.unused()
+    }
+
     /// Ends every environment.
     pub fn stop(self) {
         self.executor.stop();

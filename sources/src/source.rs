@@ -4,7 +4,7 @@
 //! them: filters are applied here, and what a subscriber sees may name the subscription (S3's
 //! `configurationId`). The router then only maps a route to a function.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use router::event::{Event, Lane, Observation, Payload, Refusal};
@@ -25,6 +25,12 @@ pub trait Source: Sized + Send {
 
     /// Checks everything that can be checked without touching the world: names, ranges, overlaps.
     fn check(config: &Self::Config, subscriptions: &[Subscription<Self::Filter>]) -> Result<(), SourceError>;
+
+    /// The directory that acts as the source, if one does; no two sources may share it.
+    fn directory(config: &Self::Config, base: &Path) -> Option<PathBuf> {
+        let _ = (config, base);
+        None
+    }
 
     /// Opens the source. Nothing is emitted before the first `poll` or `barrier`.
     fn open(
@@ -104,6 +110,9 @@ pub enum NextPoll {
     WhenRung,
 }
 
+/// The longest cause that is spelled out in the names of its events, in bytes.
+const LONGEST_CAUSE: usize = 100;
+
 /// Collects what a source saw and gives each event its name.
 pub struct Emitter {
     source: SourceName,
@@ -119,10 +128,21 @@ impl Emitter {
         Emitter { source, seed, cause: cause.into(), count: 0, seen: Vec::new() }
     }
 
-    /// From here on, events come from another cause: a step's id or an invocation's path.
-    pub fn caused_by(&mut self, cause: impl Into<String>) {
-        self.cause = cause.into();
+    /// From here on, events come from another cause: a step's id or an invocation's path. A long path, as
+    /// grows where a handler feeds its own source, is named by its hash.
+    pub fn caused_by(&mut self, cause: &str) {
+        self.cause = match cause.len() {
+            0..=LONGEST_CAUSE => cause.to_owned(),
+            _ => self.seed.request_id(cause).as_str().to_owned(),
+        };
         self.count = 0;
+    }
+
+    /// Like [`caused_by`](Self::caused_by), but goes on counting if the cause is the same as before.
+    pub fn continue_from(&mut self, cause: &str) {
+        if self.cause != cause {
+            self.caused_by(cause);
+        }
     }
 
     /// Says that something happened. `document` writes the event for one subscription from the ids of
