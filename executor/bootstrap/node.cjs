@@ -1,0 +1,280 @@
+"use strict";
+// Runs a Node handler over the Lambda Runtime API: AWS's bootstrap, small and with no dependencies.
+
+const fs = require("node:fs");
+const http = require("node:http");
+const path = require("node:path");
+const { pathToFileURL } = require("node:url");
+const { format } = require("node:util");
+
+const [HOST, PORT] = process.env.AWS_LAMBDA_RUNTIME_API.split(":");
+const BASE = "/2018-06-01/runtime";
+const ROOT = process.env.LAMBDA_TASK_ROOT || process.cwd();
+const agent = new http.Agent({ keepAlive: true, maxSockets: 1, noDelay: true });
+let requestId;
+// Virtual time for log lines, one millisecond on with each reading; undefined means the real clock.
+let virtualNow = process.argv[3] === undefined ? undefined : Number(process.argv[3]);
+
+function call(method, url, headers, body) {
+  return new Promise((resolve, reject) => {
+    const options = { host: HOST, port: Number(PORT), method, path: BASE + url, agent, headers };
+    const request = http.request(options, (response) => {
+      const parts = [];
+      response.on("data", (part) => parts.push(part));
+      response.on("end", () => resolve({ headers: response.headers, body: Buffer.concat(parts) }));
+      response.on("error", reject);
+    });
+    request.on("error", reject);
+    request.end(body);
+  });
+}
+
+function post(url, body, errorType) {
+  const bytes = Buffer.from(body, "utf8");
+  const headers = { "Content-Type": "application/json", "Content-Length": bytes.length };
+  if (errorType !== undefined) headers["Lambda-Runtime-Function-Error-Type"] = errorType;
+  return call("POST", url, headers, bytes);
+}
+
+// ---- logs
+
+const LEVELS = { trace: "TRACE", debug: "DEBUG", log: "INFO", info: "INFO", warn: "WARN", error: "ERROR" };
+
+function stamp() {
+  return new Date(virtualNow === undefined ? Date.now() : virtualNow++).toISOString();
+}
+
+function writeLine(level, text) {
+  const line = `${stamp()}\t${requestId}\t${level}\t${text.replace(/\n/g, "\r")}\n`;
+  // Written at once: a line must be out before the response it belongs to.
+  let bytes = Buffer.from(line, "utf8");
+  while (bytes.length > 0) {
+    try {
+      bytes = bytes.subarray(fs.writeSync(1, bytes));
+    } catch (error) {
+      if (error.code !== "EAGAIN") return;
+    }
+  }
+}
+
+for (const [method, level] of Object.entries(LEVELS)) {
+  console[method] = (...values) => writeLine(level, format(...values));
+}
+for (const stream of [process.stdout, process.stderr]) {
+  if (stream._handle && stream._handle.setBlocking) stream._handle.setBlocking(true);
+}
+
+// ---- errors
+
+class Fault extends Error {
+  constructor(errorType, message, stack) {
+    super(message);
+    this.name = errorType;
+    this.stack = stack === undefined ? `${errorType}: ${message}` : stack;
+  }
+}
+
+function describe(error) {
+  if (error instanceof Error || Object.prototype.toString.call(error) === "[object Error]") {
+    return {
+      errorType: String(error.name).replace(/\x7f/g, "%7F"),
+      errorMessage: String(error.message).replace(/\x7f/g, "%7F"),
+      trace: String(error.stack).replace(/\x7f/g, "%7F").split("\n"),
+    };
+  }
+  return { errorType: typeof error, errorMessage: String(error), trace: [] };
+}
+
+function logError(what, error) {
+  const details = describe(error);
+  const extra = error instanceof Error ? { ...error } : {};
+  delete extra.name;
+  const shown = { errorType: details.errorType, errorMessage: details.errorMessage, ...extra, stack: details.trace };
+  writeLine("ERROR", `${what}\t${JSON.stringify(shown)}`);
+}
+
+// ---- loading
+
+function parseHandler(text) {
+  const base = path.basename(text);
+  const match = /^([^.]*)\.(.*)$/.exec(base);
+  if (!match || match[2] === "" || text.includes("..")) {
+    throw new Fault("Runtime.MalformedHandlerName", text.includes("..")
+      ? `'${text}' is not a valid handler name. Use absolute paths when specifying root directories in handler names.`
+      : "Bad handler");
+  }
+  return { file: path.resolve(ROOT, text.slice(0, text.length - base.length), match[1]), names: match[2].split(".") };
+}
+
+function isModule(file) {
+  for (let folder = path.dirname(file); ; folder = path.dirname(folder)) {
+    const found = path.join(folder, "package.json");
+    if (fs.existsSync(found)) {
+      try {
+        return JSON.parse(fs.readFileSync(found, "utf8")).type === "module";
+      } catch {
+        return false;
+      }
+    }
+    if (folder === path.dirname(folder)) return false;
+  }
+}
+
+async function loadFile(file, text) {
+  const exact = ["", ".js", ".mjs", ".cjs"].map((end) => file + end).find((f) => fs.existsSync(f) && fs.statSync(f).isFile());
+  if (exact === undefined) {
+    const name = path.relative(ROOT, file);
+    throw new Fault("Runtime.ImportModuleError", `Error: Cannot find module '${name}'\nRequire stack:\n- ${__filename}`);
+  }
+  try {
+    if (exact.endsWith(".mjs") || (!exact.endsWith(".cjs") && isModule(exact))) {
+      return await import(pathToFileURL(exact).href);
+    }
+    return require(exact);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new Fault("Runtime.UserCodeSyntaxError", `SyntaxError: ${error.message}`, error.stack);
+    if (error && ["MODULE_NOT_FOUND", "ERR_MODULE_NOT_FOUND"].includes(error.code)) {
+      throw new Fault("Runtime.ImportModuleError", `Error: ${error.message}`, error.stack);
+    }
+    throw error;
+  }
+}
+
+async function load(text) {
+  const { file, names } = parseHandler(text);
+  let found = await loadFile(file, text);
+  const loaded = found;
+  for (const name of names) found = found === undefined || found === null ? undefined : found[name];
+  if (found === undefined && loaded && loaded.default) {
+    found = loaded.default;
+    for (const name of names) found = found === undefined || found === null ? undefined : found[name];
+  }
+  if (found === undefined || found === null) {
+    throw new Fault("Runtime.HandlerNotFound", `${text} is undefined or not exported`);
+  }
+  if (typeof found !== "function") throw new Fault("Runtime.HandlerNotFound", `${text} is not a function`);
+  return found;
+}
+
+// ---- invoking
+
+function contextOf(headers, settle) {
+  const deadline = Number(headers["lambda-runtime-deadline-ms"]);
+  const json = (name) => (headers[name] === undefined ? undefined : JSON.parse(headers[name]));
+  return {
+    callbackWaitsForEmptyEventLoop: true,
+    functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
+    functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
+    memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
+    clientContext: json("lambda-runtime-client-context"),
+    identity: json("lambda-runtime-cognito-identity"),
+    invokedFunctionArn: headers["lambda-runtime-invoked-function-arn"],
+    awsRequestId: headers["lambda-runtime-aws-request-id"],
+    tenantId: headers["lambda-runtime-aws-tenant-id"],
+    getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
+    done: (error, result) => settle(error, result),
+    succeed: (result) => settle(null, result),
+    fail: (error) => settle(error === undefined || error === null ? "handled" : error),
+  };
+}
+
+// A callback-style result waits until the event loop has nothing else to do, as AWS's does by default.
+let whenEmpty;
+process.on("beforeExit", () => {
+  if (whenEmpty) whenEmpty();
+});
+
+function run(handler, event, headers) {
+  return new Promise((resolve, reject) => {
+    let settled = false;
+    const finish = (error, result) => (error === null || error === undefined ? resolve(result) : reject(error));
+    const settle = (error, result) => {
+      if (settled) return;
+      settled = true;
+      whenEmpty = undefined;
+      if (context.callbackWaitsForEmptyEventLoop && (error === null || error === undefined)) {
+        whenEmpty = () => {
+          whenEmpty = undefined;
+          finish(error, result);
+        };
+      } else {
+        finish(error, result);
+      }
+    };
+    const now = (error, result) => {
+      settled = true;
+      finish(error, result);
+    };
+    const context = contextOf(headers, now);
+    // A handler that leaves nothing to wait for and never calls back answers null.
+    whenEmpty = () => {
+      whenEmpty = undefined;
+      if (!settled) now(null, null);
+    };
+    let result;
+    try {
+      result = handler(event, context, settle);
+    } catch (error) {
+      return now(error);
+    }
+    if (result !== null && result !== undefined && typeof result.then === "function") {
+      result.then((value) => now(null, value), (error) => now(error === undefined ? "undefined" : error));
+    }
+  });
+}
+
+function encode(value) {
+  try {
+    return JSON.stringify(value === undefined ? null : value) ?? "null";
+  } catch {
+    throw new Error("Unable to stringify response body");
+  }
+}
+
+async function fatal(what, errorType, error, code) {
+  logError(what, error);
+  const url = requestId === undefined ? "/init/error" : `/invocation/${requestId}/error`;
+  await post(url, JSON.stringify(describe(error)), errorType).catch(() => {});
+  process.exit(code);
+}
+
+process.on("uncaughtException", (error) => {
+  fatal("Uncaught Exception", describe(error).errorType, error, 129);
+});
+process.on("unhandledRejection", (reason) => {
+  const error = new Fault("Runtime.UnhandledPromiseRejection", String(reason && reason.stack ? reason : reason));
+  error.reason = describe(reason);
+  fatal("Unhandled Promise Rejection", "Runtime.UnhandledPromiseRejection", error, 128);
+});
+
+async function main() {
+  // The handler sees no arguments of ours.
+  process.argv.length = 2;
+  let handler;
+  try {
+    handler = await load(process.env._HANDLER);
+  } catch (error) {
+    return fatal("Uncaught Exception", describe(error).errorType, error, 1);
+  }
+  for (;;) {
+    const { headers, body } = await call("GET", "/invocation/next");
+    requestId = headers["lambda-runtime-aws-request-id"];
+    virtualNow = headers["triggerfish-now-ms"] === undefined ? undefined : Number(headers["triggerfish-now-ms"]);
+    if (headers["lambda-runtime-trace-id"]) process.env._X_AMZN_TRACE_ID = headers["lambda-runtime-trace-id"];
+    else delete process.env._X_AMZN_TRACE_ID;
+    const id = requestId;
+    try {
+      const answer = encode(await run(handler, JSON.parse(body.toString("utf8")), headers));
+      whenEmpty = undefined;
+      await post(`/invocation/${id}/response`, answer);
+    } catch (error) {
+      whenEmpty = undefined;
+      logError("Invoke Error", error);
+      await post(`/invocation/${id}/error`, JSON.stringify(describe(error)), describe(error).errorType);
+    }
+  }
+}
+
+main();

@@ -1,0 +1,288 @@
+"""Runs a Python handler over the Lambda Runtime API: AWS's bootstrap, small and with no dependencies.
+
+Speaks HTTP/1.1 on one raw keep-alive socket, because the time between two events is time a user waits.
+"""
+
+import json
+import logging
+import os
+import socket
+import sys
+import time
+import traceback
+
+HOST, _, PORT = os.environ["AWS_LAMBDA_RUNTIME_API"].rpartition(":")
+BASE = "/2018-06-01/runtime"
+NBSP = "\u00a0"
+
+
+class Api:
+    """The Runtime API on one connection."""
+
+    def __init__(self):
+        self.socket = None
+        self.buffer = b""
+
+    def connect(self):
+        self.socket = socket.create_connection((HOST, int(PORT)))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.buffer = b""
+
+    def call(self, method, path, headers=(), body=b""):
+        if self.socket is None:
+            self.connect()
+        head = [f"{method} {BASE}{path} HTTP/1.1", f"Host: {HOST}:{PORT}", f"Content-Length: {len(body)}"]
+        head += [f"{name}: {value}" for name, value in headers]
+        request = ("\r\n".join(head) + "\r\n\r\n").encode("utf-8") + body
+        self.socket.sendall(request)
+        return self.answer()
+
+    def answer(self):
+        while b"\r\n\r\n" not in self.buffer:
+            self.fill()
+        head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
+        lines = head.decode("utf-8").split("\r\n")
+        status = int(lines[0].split(" ", 2)[1])
+        headers = {}
+        for line in lines[1:]:
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        size = int(headers.get("content-length", "0"))
+        if len(self.buffer) < size:
+            parts, have = [self.buffer], len(self.buffer)
+            while have < size:
+                part = self.socket.recv(1 << 20)
+                if not part:
+                    raise ConnectionError("the Runtime API closed the connection")
+                parts.append(part)
+                have += len(part)
+            self.buffer = b"".join(parts)
+        body, self.buffer = self.buffer[:size], self.buffer[size:]
+        return status, headers, body
+
+    def fill(self):
+        part = self.socket.recv(65536)
+        if not part:
+            raise ConnectionError("the Runtime API closed the connection")
+        self.buffer += part
+
+    def post(self, path, body, error_type=None):
+        headers = [("Content-Type", "application/json")]
+        if error_type is not None:
+            headers.append(("Lambda-Runtime-Function-Error-Type", error_type))
+        self.call("POST", path, headers, body)
+
+
+class Clock:
+    """The time for log lines: the real one, or virtual time plus one millisecond a reading."""
+
+    virtual = None
+
+    def stamp(self):
+        if self.virtual is None:
+            now = time.time()
+            millis = int(now * 1000) % 1000
+        else:
+            now, millis = self.virtual // 1000, self.virtual % 1000
+            self.virtual += 1
+        return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{millis:03d}Z"
+
+
+CLOCK = Clock()
+
+
+class Identity:
+    cognito_identity_id = None
+    cognito_identity_pool_id = None
+
+    def __init__(self, text=None):
+        given = json.loads(text) if text else {}
+        self.cognito_identity_id = given.get("cognitoIdentityId")
+        self.cognito_identity_pool_id = given.get("cognitoIdentityPoolId")
+
+
+class Client:
+    def __init__(self, given):
+        for name in ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name"):
+            setattr(self, name, given.get(name))
+
+
+class ClientContext:
+    def __init__(self, text):
+        given = json.loads(text)
+        self.custom = given.get("custom")
+        self.env = given.get("env")
+        self.client = Client(given.get("client") or {})
+
+
+class LambdaContext:
+    """What a handler knows about its invocation."""
+
+    def __init__(self, headers):
+        self.aws_request_id = headers.get("lambda-runtime-aws-request-id", "")
+        self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
+        self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
+        self.function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+        self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
+        self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
+        self.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
+        context = headers.get("lambda-runtime-client-context")
+        self.client_context = ClientContext(context) if context else None
+        self.identity = Identity(headers.get("lambda-runtime-cognito-identity"))
+        self._deadline = int(headers.get("lambda-runtime-deadline-ms", "0"))
+
+    def get_remaining_time_in_millis(self):
+        return max(self._deadline - int(time.time() * 1000), 0)
+
+    def log(self, message):
+        sys.stdout.write(str(message))
+
+
+class Formatter(logging.Formatter):
+    request_id = ""
+
+    def format(self, record):
+        message = record.getMessage()
+        if record.exc_info:
+            message += "\n" + self.formatException(record.exc_info)
+        return f"[{record.levelname}]\t{CLOCK.stamp()}\t{Formatter.request_id}\t{message}"
+
+
+def set_up_logging():
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(Formatter())
+    logging.getLogger().addHandler(handler)
+
+
+class Fault(Exception):
+    """A mistake of the function that is found before its code runs."""
+
+    def __init__(self, error_type, message, trace=()):
+        super().__init__(message)
+        self.error_type, self.message, self.trace = error_type, message, list(trace)
+
+
+def load(handler):
+    if "." not in handler:
+        raise Fault("Runtime.MalformedHandlerName", f"Bad handler '{handler}': not enough values to unpack (expected 2, got 1)")
+    path, function = handler.rsplit(".", 1)
+    module_name = path.replace("/", ".")
+    if module_name.split(".")[0] in sys.builtin_module_names:
+        raise Fault("Runtime.BuiltInModuleConflict", f"Cannot use built-in module {path} as a handler module")
+    try:
+        __import__(module_name)
+        module = sys.modules[module_name]
+    except ImportError as error:
+        trace = traceback.format_list(own_frames(error))
+        raise Fault("Runtime.ImportModuleError", f"Unable to import module '{path}': {error}", trace) from None
+    except SyntaxError as error:
+        trace = [f'  File "{error.filename}" Line {error.lineno}\n    {(error.text or "").strip()}\n']
+        raise Fault("Runtime.UserCodeSyntaxError", f"Syntax error in module '{path}': {error}", trace) from None
+    try:
+        return getattr(module, function)
+    except AttributeError:
+        raise Fault("Runtime.HandlerNotFound", f"Handler '{function}' missing on module '{path}'") from None
+
+
+def own_frames(error):
+    """The frames of the user's code: not ours, not the import machinery's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f for f in frames if f.filename != __file__ and not f.filename.startswith("<frozen")]
+
+
+def describe(error, request_id):
+    """The error document, and the text of the log line."""
+    if isinstance(error, Fault):
+        kind, message, trace = error.error_type, error.message, error.trace
+    else:
+        kind, message = type(error).__name__, str(error)
+        trace = traceback.format_list(own_frames(error))
+    document = {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": trace}
+    line = f"[ERROR] {kind}: {message}" if message else f"[ERROR] {kind}"
+    if trace:
+        indented = "".join(trace).rstrip("\n").replace("\n", "\r")
+        line += "\rTraceback (most recent call last):\r" + indented.replace("  ", NBSP * 2)
+    return kind, json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"), line
+
+
+def say(line):
+    # One event is one line here; AWS keeps line breaks inside an event, a carriage return stands for them.
+    sys.stdout.write(line.replace("\n", "\r") + "\n")
+
+
+def flush():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            pass
+
+
+def encode(value):
+    try:
+        return json.dumps(value, ensure_ascii=False, default=number).encode("utf-8")
+    except (TypeError, ValueError, RecursionError, UnicodeEncodeError) as error:
+        raise Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
+
+
+def number(value):
+    from decimal import Decimal
+
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def decode(body):
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from None
+
+
+def main():
+    api = Api()
+    set_up_logging()
+    if len(sys.argv) > 2:
+        CLOCK.virtual = int(sys.argv[2])
+    # The process's own arguments are no business of the handler's.
+    sys.argv = sys.argv[:1]
+    sys.path[0] = os.environ.get("LAMBDA_TASK_ROOT", os.getcwd())
+    for folder in ("/opt/python", f"/opt/python/lib/python3.{sys.version_info[1]}/site-packages"):
+        if os.path.isdir(folder):
+            sys.path.insert(1, folder)
+    try:
+        handler = load(os.environ["_HANDLER"])
+    except Exception as error:
+        kind, document, line = describe(error, "")
+        say(line)
+        flush()
+        api.post("/init/error", document, kind)
+        sys.exit(1)
+    while True:
+        flush()
+        _, headers, body = api.call("GET", "/invocation/next")
+        request_id = headers["lambda-runtime-aws-request-id"]
+        virtual = headers.get("triggerfish-now-ms")
+        CLOCK.virtual = int(virtual) if virtual else None
+        Formatter.request_id = request_id
+        trace = headers.get("lambda-runtime-trace-id")
+        if trace:
+            os.environ["_X_AMZN_TRACE_ID"] = trace
+        else:
+            os.environ.pop("_X_AMZN_TRACE_ID", None)
+        try:
+            result = encode(handler(decode(body), LambdaContext(headers)))
+        except Exception as error:
+            kind, document, line = describe(error, request_id)
+            say(line)
+            flush()
+            api.post(f"/invocation/{request_id}/error", document, kind)
+        else:
+            flush()
+            api.post(f"/invocation/{request_id}/response", result)
+
+
+if __name__ == "__main__":
+    main()
