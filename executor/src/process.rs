@@ -80,7 +80,7 @@ impl Launch<'_> {
         die_with_parent(&mut command);
         let child = command.spawn()?;
         let id = child.id().and_then(|id| i32::try_from(id).ok()).unwrap_or(i32::MAX);
-        Ok(Process { child, group: Pid::from_raw(id), output: AsyncFd::new(File::from(reader))? })
+        Ok(Process { child, group: Pid::from_raw(id), output: AsyncFd::register(File::from(reader))? })
     }
 
     fn arguments(&self) -> Vec<String> {

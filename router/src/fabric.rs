@@ -78,8 +78,6 @@ pub trait Hands {
     fn next_deadline(&self) -> Option<Timestamp>;
     /// Does what is due.
     fn handle_timeout(&mut self, now: Timestamp);
-    /// The actions of one input have been performed and journaled.
-    fn rest(&mut self) {}
 }
 
 /// What hands make of news.
@@ -247,7 +245,7 @@ impl<C: Clock<H::News>, H: Hands> Fabric<C, H> {
                 _ => {}
             }
         }
-        self.hands.rest();
+        self.journal.flush();
     }
 }
 

@@ -265,6 +265,8 @@ pub struct Ledger {
 pub trait Recorder {
     /// Takes one line.
     fn record(&mut self, line: &Line, json: &str);
+    /// A turn of the fabric is over: whatever is held back should go out.
+    fn flush(&mut self) {}
 }
 
 /// Numbers, spells and hashes entries, and hands them to recorders.
@@ -295,6 +297,11 @@ impl Journal {
         for recorder in &mut self.recorders {
             recorder.record(&line, &json);
         }
+    }
+
+    /// Lets recorders write what they hold back.
+    pub fn flush(&mut self) {
+        self.recorders.iter_mut().for_each(|recorder| recorder.flush());
     }
 
     /// The hash of everything traced so far, 64 hexadecimal digits.

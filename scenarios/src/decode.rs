@@ -620,7 +620,9 @@ impl Serialize for Node {
             Value::Number(n) => n.serialize(serializer),
             Value::String(text) => serializer.serialize_str(text),
             Value::List(items) => serializer.collect_seq(items),
-            Value::Map(entries) => serializer.collect_map(entries.iter().map(|(key, value)| (&key.value, value))),
+            Value::Map(entries) => {
+                serializer.collect_map(entries.iter().map(|(key, value)| (&key.value, value)))
+            }
         }
     }
 }

@@ -89,7 +89,12 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         let virtual_time = Duration::from_secs(24 * 3600);
-        Limits { virtual_time, events: 10_000, init: Duration::from_secs(10), patience: 10 }
+        Limits {
+            virtual_time,
+            events: 10_000,
+            init: Duration::from_secs(10),
+            patience: 10,
+        }
     }
 }
 

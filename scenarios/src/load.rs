@@ -29,12 +29,22 @@ pub const E_NAME: &str = "E105";
 
 /// Reads a scenario and the project under it.
 pub fn load(path: &Path, files: &mut Files) -> Result<Scenario, Vec<Diagnostic>> {
-    Loader { files, bases: Bases::default(), out: Vec::new() }.load(path, Kind::Scenario)
+    Loader {
+        files,
+        bases: Bases::default(),
+        out: Vec::new(),
+    }
+    .load(path, Kind::Scenario)
 }
 
 /// Reads a project on its own, for `up`: a file without `steps` and `expect`.
 pub fn load_project(path: &Path, files: &mut Files) -> Result<Scenario, Vec<Diagnostic>> {
-    Loader { files, bases: Bases::default(), out: Vec::new() }.load(path, Kind::Project)
+    Loader {
+        files,
+        bases: Bases::default(),
+        out: Vec::new(),
+    }
+    .load(path, Kind::Project)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,7 +62,8 @@ struct Loader<'f> {
 impl Loader<'_> {
     fn load(mut self, path: &Path, kind: Kind) -> Result<Scenario, Vec<Diagnostic>> {
         let scenario = self.assemble(path, kind);
-        self.out.sort_by_key(|d| d.at.as_ref().map(|(span, _)| (span.file, span.start)));
+        self.out
+            .sort_by_key(|d| d.at.as_ref().map(|(span, _)| (span.file, span.start)));
         match scenario {
             Some(scenario) if self.out.is_empty() => Ok(scenario),
             _ => Err(self.out),
@@ -74,7 +85,12 @@ impl Loader<'_> {
             node = merge::over(project, node);
         }
         let vars = variables(&node);
-        let mut expander = Expander { vars: &vars, files: self.files, builtins: Vec::new(), out: &mut self.out };
+        let mut expander = Expander {
+            vars: &vars,
+            files: self.files,
+            builtins: Vec::new(),
+            out: &mut self.out,
+        };
         if let Value::Map(entries) = &mut node.value {
             for (key, value) in entries.iter_mut() {
                 if !matches!(key.value.as_str(), "vars" | "doc" | "project" | "schema") {
@@ -96,7 +112,10 @@ impl Loader<'_> {
         let cannot = |what: String| Diagnostic::new(E_PATH, what);
         let bytes = std::fs::read(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => cannot(format!("file {shown} does not exist")),
-            _ => cannot(format!("failed to read {shown}: {}", error.to_string().to_lowercase())),
+            _ => cannot(format!(
+                "failed to read {shown}: {}",
+                error.to_string().to_lowercase()
+            )),
         })?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
@@ -104,12 +123,17 @@ impl Loader<'_> {
             cannot(format!("file {shown} is not UTF-8: line {line} has other bytes"))
         })?;
         let file = self.files.add(shown, text);
-        let base = path.parent().filter(|base| !base.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let base = path
+            .parent()
+            .filter(|base| !base.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         self.bases.0.insert(file, base.to_owned());
         let node = yaml::parse(file, self.files.text(file))?;
         match node.value {
             Value::Map(_) => Ok(node),
-            _ => Err(Diagnostic::new(E_VALUE, "a file is a map of keys").at(node.span, "").help("start with `schema: 1`")),
+            _ => Err(Diagnostic::new(E_VALUE, "a file is a map of keys")
+                .at(node.span, "")
+                .help("start with `schema: 1`")),
         }
     }
 
@@ -152,9 +176,13 @@ impl Loader<'_> {
 
     fn refuse_scenario_keys(&mut self, node: &Node, help: &str) {
         let Value::Map(entries) = &node.value else { return };
-        for (key, _) in entries.iter().filter(|(key, _)| matches!(key.value.as_str(), "steps" | "expect")) {
+        for (key, _) in entries
+            .iter()
+            .filter(|(key, _)| matches!(key.value.as_str(), "steps" | "expect"))
+        {
             let what = format!("a project has no `{}`: this is a scenario", key.value);
-            self.out.push(Diagnostic::new(E_KEY, what).at(key.span, "").help(help));
+            self.out
+                .push(Diagnostic::new(E_KEY, what).at(key.span, "").help(help));
         }
     }
 
@@ -163,7 +191,11 @@ impl Loader<'_> {
         let (bases, out) = (&self.bases, &mut self.out);
         match node.get("schema") {
             Some(schema) => check_schema(schema, out),
-            None => out.push(Diagnostic::new(E_VALUE, "the key `schema` is missing").at(first_key(node), "").help("start with `schema: 1`")),
+            None => out.push(
+                Diagnostic::new(E_VALUE, "the key `schema` is missing")
+                    .at(first_key(node), "")
+                    .help("start with `schema: 1`"),
+            ),
         }
         if let Some(mode) = &spec.mode {
             check_mode(mode, out);
@@ -171,16 +203,40 @@ impl Loader<'_> {
         if let Some(timeout) = spec.timeout.filter(|timeout| timeout.value.is_zero()) {
             out.push(Diagnostic::new(E_VALUE, "a timeout of nothing ends every run").at(timeout.span, ""));
         }
-        let functions = spec.functions.iter().filter_map(|(name, node)| {
-            Some((name.value.clone(), Function::read(name, node, bases, out)?))
-        });
+        let functions = spec
+            .functions
+            .iter()
+            .filter_map(|(name, node)| Some((name.value.clone(), Function::read(name, node, bases, out)?)));
         let functions = functions.collect();
-        let sources = spec.sources.iter().filter_map(|(name, node)| Some((name.value.clone(), Source::read(name, node, bases, out)?)));
+        let sources = spec
+            .sources
+            .iter()
+            .filter_map(|(name, node)| Some((name.value.clone(), Source::read(name, node, bases, out)?)));
         let sources = sources.collect();
-        let routes = spec.routes.iter().filter_map(|node| Route::read(node, out)).collect();
-        let sinks = spec.sinks.iter().filter_map(|(name, node)| Some((name.value.clone(), Sink::read(name, node, out)?))).collect();
-        let faults = spec.faults.iter().enumerate().filter_map(|(at, node)| Fault::read(at, node, out)).collect();
-        let steps = step::read_steps(&spec.steps.as_ref().map(|steps| steps.value.clone()).unwrap_or_default(), out);
+        let routes = spec
+            .routes
+            .iter()
+            .filter_map(|node| Route::read(node, out))
+            .collect();
+        let sinks = spec
+            .sinks
+            .iter()
+            .filter_map(|(name, node)| Some((name.value.clone(), Sink::read(name, node, out)?)))
+            .collect();
+        let faults = spec
+            .faults
+            .iter()
+            .enumerate()
+            .filter_map(|(at, node)| Fault::read(at, node, out))
+            .collect();
+        let steps = step::read_steps(
+            &spec
+                .steps
+                .as_ref()
+                .map(|steps| steps.value.clone())
+                .unwrap_or_default(),
+            out,
+        );
         let mut fixtures = Fixtures::default();
         for (path, content) in spec.fixtures.unwrap_or_default().objects {
             match ObjectPath::parse(&path) {
@@ -193,7 +249,9 @@ impl Loader<'_> {
             path: path.to_owned(),
             doc: spec.doc,
             tags: spec.tags,
-            timeout: spec.timeout.map_or(std::time::Duration::from_secs(60), |time| time.value),
+            timeout: spec
+                .timeout
+                .map_or(std::time::Duration::from_secs(60), |time| time.value),
             seed: spec.seed.unwrap_or_default(),
             clock_start: clock_start(spec.clock.and_then(|clock| clock.start), out),
             limits: limits(spec.limits, out),
@@ -216,7 +274,10 @@ impl Loader<'_> {
 
 fn variables(node: &Node) -> BTreeMap<String, Node> {
     match node.get("vars").map(|vars| &vars.value) {
-        Some(Value::Map(entries)) => entries.iter().map(|(key, value)| (key.value.clone(), value.clone())).collect(),
+        Some(Value::Map(entries)) => entries
+            .iter()
+            .map(|(key, value)| (key.value.clone(), value.clone()))
+            .collect(),
         _ => BTreeMap::new(),
     }
 }
@@ -226,26 +287,44 @@ fn check_schema(schema: &Node, out: &mut Vec<Diagnostic>) {
         && number.as_u64() != Some(1)
     {
         let what = format!("schema {number} is not known, only 1");
-        out.push(Diagnostic::new(E_VALUE, what).at(schema.span, "").help("a newer version of triggerfish may read it"));
+        out.push(
+            Diagnostic::new(E_VALUE, what)
+                .at(schema.span, "")
+                .help("a newer version of triggerfish may read it"),
+        );
     }
 }
 
 fn check_mode(mode: &Located<String>, out: &mut Vec<Diagnostic>) {
     match mode.value.as_str() {
         "virtual" => {}
-        "real" => out.push(not_yet("mode: real").at(mode.span, "not supported yet").help("leave it out: scenarios run on a virtual clock")),
+        "real" => out.push(
+            not_yet("mode: real")
+                .at(mode.span, "not supported yet")
+                .help("leave it out: scenarios run on a virtual clock"),
+        ),
         other => {
             let what = format!("there is no mode `{other}`");
-            out.push(Diagnostic::new(E_VALUE, what).at(mode.span, "").help("write `mode: virtual`, or leave it out"));
+            out.push(
+                Diagnostic::new(E_VALUE, what)
+                    .at(mode.span, "")
+                    .help("write `mode: virtual`, or leave it out"),
+            );
         }
     }
 }
 
 fn clock_start(start: Option<Located<String>>, out: &mut Vec<Diagnostic>) -> Timestamp {
-    let Some(start) = start else { return Timestamp::VIRTUAL_START };
+    let Some(start) = start else {
+        return Timestamp::VIRTUAL_START;
+    };
     Timestamp::parse_iso(&start.value).unwrap_or_else(|| {
         let what = format!("`{}` is not an instant from 1970 on", start.value);
-        out.push(Diagnostic::new(E_VALUE, what).at(start.span, "").help("write it as `2026-01-01T00:00:00Z`"));
+        out.push(
+            Diagnostic::new(E_VALUE, what)
+                .at(start.span, "")
+                .help("write it as `2026-01-01T00:00:00Z`"),
+        );
         Timestamp::VIRTUAL_START
     })
 }
@@ -260,7 +339,9 @@ fn limits(spec: Option<LimitsSpec>, out: &mut Vec<Diagnostic>) -> Limits {
         virtual_time: spec.virtual_time.map_or(default.virtual_time, |time| time.value),
         events: spec.events.unwrap_or(default.events),
         init: spec.init.map_or(default.init, |time| time.value),
-        patience: spec.patience.map_or(default.patience, |patience| patience.value.max(1)),
+        patience: spec
+            .patience
+            .map_or(default.patience, |patience| patience.value.max(1)),
     }
 }
 

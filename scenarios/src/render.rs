@@ -14,17 +14,25 @@ use crate::node::Span;
 ///
 /// A note that starts with `+`, `-` or a space is a line of a difference and printed as it is.
 pub fn render(files: &Files, diagnostic: &Diagnostic, color: bool) -> String {
-    let title = Level::ERROR.primary_title(diagnostic.what.as_str()).id(diagnostic.code);
+    let title = Level::ERROR
+        .primary_title(diagnostic.what.as_str())
+        .id(diagnostic.code);
     let mut group = Group::with_title(title);
     for snippet in snippets(files, diagnostic) {
         group = group.element(snippet);
     }
-    let (lines, notes): (Vec<&String>, Vec<&String>) =
-        diagnostic.notes.iter().partition(|note| note.starts_with(['+', '-', ' ']));
+    let (lines, notes): (Vec<&String>, Vec<&String>) = diagnostic
+        .notes
+        .iter()
+        .partition(|note| note.starts_with(['+', '-', ' ']));
     for note in notes {
         group = group.element(Level::NOTE.message(note.as_str()));
     }
-    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let renderer = if color {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
     let mut text = renderer.render(&[group]);
     text.push('\n');
     for line in lines.iter().flat_map(|note| note.lines()) {
@@ -36,7 +44,11 @@ pub fn render(files: &Files, diagnostic: &Diagnostic, color: bool) -> String {
         let _ = writeln!(text, "     {on}{line}{off}");
     }
     if let Some(help) = &diagnostic.help {
-        let (on, off) = if color { ("\u{1b}[1m\u{1b}[96m", "\u{1b}[0m") } else { ("", "") };
+        let (on, off) = if color {
+            ("\u{1b}[1m\u{1b}[96m", "\u{1b}[0m")
+        } else {
+            ("", "")
+        };
         let _ = writeln!(text, "{on}help{off}: {help}");
     }
     text
@@ -48,7 +60,10 @@ fn snippets<'a>(
     diagnostic: &'a Diagnostic,
 ) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
     let main = diagnostic.at.iter().map(|place| (AnnotationKind::Primary, place));
-    let also = diagnostic.also.iter().map(|place| (AnnotationKind::Context, place));
+    let also = diagnostic
+        .also
+        .iter()
+        .map(|place| (AnnotationKind::Context, place));
     let mut found: Vec<(u32, Snippet<'a, annotate_snippets::Annotation<'a>>)> = Vec::new();
     for (kind, (span, label)) in main.chain(also) {
         let mut annotation = kind.span(first_line(files.text(span.file), *span));
@@ -133,7 +148,17 @@ help: did you mean `handler`?
             assert!(render(&files, &d, false).contains("--> a.yaml:"));
         }
         let empty = files.add("e.yaml", "");
-        assert!(render(&files, &Diagnostic::new("E1", "x").at(span(empty, 0, 0), "y"), false).contains("e.yaml"));
-        assert_eq!(render(&files, &Diagnostic::new("E1", "x"), false), "error[E1]: x\n");
+        assert!(
+            render(
+                &files,
+                &Diagnostic::new("E1", "x").at(span(empty, 0, 0), "y"),
+                false
+            )
+            .contains("e.yaml")
+        );
+        assert_eq!(
+            render(&files, &Diagnostic::new("E1", "x"), false),
+            "error[E1]: x\n"
+        );
     }
 }

@@ -26,10 +26,15 @@ pub fn schema(kinds: &[(&str, Schema, Schema)]) -> Json {
             filters.extend(properties.clone());
         }
     }
-    let Some(Json::Object(all)) = schema.get_mut("$defs") else { return schema };
+    let Some(Json::Object(all)) = schema.get_mut("$defs") else {
+        return schema;
+    };
     all.extend(definitions);
     if !sources.is_empty() {
-        all.insert("Source".to_owned(), json!({ "description": "A source of events.", "oneOf": sources }));
+        all.insert(
+            "Source".to_owned(),
+            json!({ "description": "A source of events.", "oneOf": sources }),
+        );
     }
     if let Some(Json::Object(route)) = all.get_mut("Route") {
         if let Some(Json::Object(properties)) = route.get_mut("properties") {

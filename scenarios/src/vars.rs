@@ -31,8 +31,12 @@ impl Builtin {
         if name == "now" {
             return Some(Builtin::Now);
         }
-        let source = name.strip_prefix("source.").and_then(|rest| rest.strip_suffix(".directory"));
-        let step = name.strip_prefix("step.").and_then(|rest| rest.strip_suffix(".request_id"));
+        let source = name
+            .strip_prefix("source.")
+            .and_then(|rest| rest.strip_suffix(".directory"));
+        let step = name
+            .strip_prefix("step.")
+            .and_then(|rest| rest.strip_suffix(".request_id"));
         match (source, step) {
             (Some(source), _) => Some(Builtin::SourceDirectory(source.to_owned())),
             (_, Some(step)) => Some(Builtin::StepRequestId(step.to_owned())),
@@ -48,7 +52,9 @@ pub fn fill(text: &str, lookup: &dyn Fn(&Builtin) -> Option<String>) -> String {
     while let Some(at) = rest.find("${") {
         let (before, tail) = rest.split_at(at);
         done.push_str(before);
-        let value = tail.find('}').and_then(|end| Some((lookup(&Builtin::parse(&tail[2..end])?)?, end + 1)));
+        let value = tail
+            .find('}')
+            .and_then(|end| Some((lookup(&Builtin::parse(&tail[2..end])?)?, end + 1)));
         let (value, used) = value.unwrap_or(("${".to_owned(), 2));
         done.push_str(&value);
         rest = &tail[used..];
@@ -73,7 +79,10 @@ pub fn fill_node(node: &Node, lookup: &dyn Fn(&Builtin) -> Option<String>) -> No
         ),
         other => other.clone(),
     };
-    Node { span: node.span, value }
+    Node {
+        span: node.span,
+        value,
+    }
 }
 
 /// Puts constants into a tree, notes built-ins and what does not exist.
@@ -110,7 +119,11 @@ impl Expander<'_> {
                         let (before, rest) = entries.split_at(at);
                         if let Some((first, _)) = before.iter().find(|(k, _)| k.value == rest[0].0.value) {
                             let what = format!("the key `{}` is there twice", first.value);
-                            self.out.push(Diagnostic::new("E101", what).at(span, "again here").also(first.span, "first here"));
+                            self.out.push(
+                                Diagnostic::new("E101", what)
+                                    .at(span, "again here")
+                                    .also(first.span, "first here"),
+                            );
                         }
                     }
                 }
@@ -149,11 +162,23 @@ impl Expander<'_> {
             match (self.vars.get(name).map(|node| &node.value), Builtin::parse(name)) {
                 (Some(Value::List(_) | Value::Map(_)), _) => {
                     let what = format!("`{name}` is a list or map and cannot be part of a text");
-                    self.refuse(what, name, span, Some(format!("write the value as `${{{name}}}` and nothing else")));
+                    self.refuse(
+                        what,
+                        name,
+                        span,
+                        Some(format!("write the value as `${{{name}}}` and nothing else")),
+                    );
                 }
                 (Some(Value::String(value)), _) => done.push_str(value),
                 (Some(value), _) => {
-                    done.push_str(&Node { span, value: value.clone() }.to_json().to_string());
+                    done.push_str(
+                        &Node {
+                            span,
+                            value: value.clone(),
+                        }
+                        .to_json()
+                        .to_string(),
+                    );
                 }
                 (None, Some(builtin)) => {
                     self.builtins.push((span, builtin));
@@ -170,13 +195,20 @@ impl Expander<'_> {
         let builtins = ["now", "source.NAME.directory", "step.ID.request_id"];
         let known = self.vars.keys().map(String::as_str).chain(builtins);
         let meant = nearest(name, known).map(|meant| format!("did you mean `${{{meant}}}`? "));
-        let help = format!("{}constants stand in `vars`; write `$${{` for the two characters", meant.unwrap_or_default());
+        let help = format!(
+            "{}constants stand in `vars`; write `$${{` for the two characters",
+            meant.unwrap_or_default()
+        );
         self.refuse(format!("there is no variable `{name}`"), name, span, Some(help));
     }
 
     /// An error at `part` inside the string at `span`.
     fn refuse(&mut self, what: String, part: &str, span: Span, help: Option<String>) {
-        let text = self.files.text(span.file).get(span.start as usize..span.end as usize).unwrap_or("");
+        let text = self
+            .files
+            .text(span.file)
+            .get(span.start as usize..span.end as usize)
+            .unwrap_or("");
         let mut place = span;
         if let Some(at) = text.find(part).and_then(|at| u32::try_from(at).ok()) {
             place.start = span.start + at;

@@ -56,9 +56,12 @@ impl Content {
         let full = bases.of(path.span.file).join(&path.value);
         if !full.is_file() {
             out.push(
-                Diagnostic::new(crate::load::E_PATH, format!("file {} does not exist", path.value.display()))
-                    .at(path.span, "not found")
-                    .help(format!("it was looked for at {}", full.display())),
+                Diagnostic::new(
+                    crate::load::E_PATH,
+                    format!("file {} does not exist", path.value.display()),
+                )
+                .at(path.span, "not found")
+                .help(format!("it was looked for at {}", full.display())),
             );
         }
         path.value = full;
@@ -69,17 +72,30 @@ impl Content {
         match &node.value {
             Value::String(text) => return Ok(Content::Text(text.clone())),
             Value::Map(entries) if entries.len() == 1 => {}
-            _ => return Err(Diagnostic::new(E_VALUE, "this is not the content of an object").at(node.span, "").help(help)),
+            _ => {
+                return Err(Diagnostic::new(E_VALUE, "this is not the content of an object")
+                    .at(node.span, "")
+                    .help(help));
+            }
         }
         Ok(match decode(node)? {
             ContentMap::Text(text) => Content::Text(text),
             ContentMap::Json(node) => Content::Json(node),
-            ContentMap::File(path) => Content::File(Located { span: path.span, value: path.value.into() }),
+            ContentMap::File(path) => Content::File(Located {
+                span: path.span,
+                value: path.value.into(),
+            }),
             ContentMap::Base64(text) => {
                 let compact: String = text.value.split_whitespace().collect();
-                let bytes = base64::engine::general_purpose::STANDARD.decode(compact).map_err(|error| {
-                    Diagnostic::new(E_VALUE, format!("this is not base64: {}", error.to_string().to_lowercase())).at(text.span, "")
-                })?;
+                let bytes = base64::engine::general_purpose::STANDARD
+                    .decode(compact)
+                    .map_err(|error| {
+                        Diagnostic::new(
+                            E_VALUE,
+                            format!("this is not base64: {}", error.to_string().to_lowercase()),
+                        )
+                        .at(text.span, "")
+                    })?;
                 Content::Bytes(bytes)
             }
         })

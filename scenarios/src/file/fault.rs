@@ -144,7 +144,15 @@ pub enum DoSpec {
     Duplicate,
 }
 
-const DO: &[&str] = &["error", "throttle", "timeout", "error_after", "crash_before", "crash_after", "duplicate"];
+const DO: &[&str] = &[
+    "error",
+    "throttle",
+    "timeout",
+    "error_after",
+    "crash_before",
+    "crash_after",
+    "duplicate",
+];
 
 /// One attempt or a range of them, both ends included.
 #[derive(Clone, Debug)]
@@ -169,7 +177,12 @@ impl Fault {
             nth: on.nth.map(|nth| nth.value),
             attempt: on.attempt.map(|attempts| attempts.0),
         };
-        Some(Fault { name: format!("faults[{index}]"), on, act, span: node.span })
+        Some(Fault {
+            name: format!("faults[{index}]"),
+            on,
+            act,
+            span: node.span,
+        })
     }
 }
 
@@ -179,13 +192,21 @@ fn act(spec: &FaultSpec, out: &mut Vec<Diagnostic>) -> Option<Act> {
         Value::Map(entries) if entries.len() == 1 => (entries[0].0.value.as_str(), entries[0].0.span),
         _ => {
             let what = "expected what the fault does";
-            out.push(Diagnostic::new(E_VALUE, what).at(spec.act.span, "").help(choices("", DO, "values")));
+            out.push(
+                Diagnostic::new(E_VALUE, what)
+                    .at(spec.act.span, "")
+                    .help(choices("", DO, "values")),
+            );
             return None;
         }
     };
     let as_map = matches!(spec.act.value, Value::Map(_));
     if later::DO.contains(&word) || (as_map && DO.contains(&word)) {
-        let shown = if as_map { format!("do: {{ {word}: … }}") } else { format!("do: {word}") };
+        let shown = if as_map {
+            format!("do: {{ {word}: … }}")
+        } else {
+            format!("do: {word}")
+        };
         let mut diagnostic = not_yet(&shown).at(place, "not supported yet");
         if as_map && DO.contains(&word) {
             diagnostic = diagnostic.help(format!("write `do: {word}` and its settings beside it"));
@@ -195,7 +216,10 @@ fn act(spec: &FaultSpec, out: &mut Vec<Diagnostic>) -> Option<Act> {
     }
     let error = || {
         let given = spec.error.as_ref().map(|error| error.value.clone());
-        given.unwrap_or_else(|| FaultError { kind: fault_type(), message: fault_message() })
+        given.unwrap_or_else(|| FaultError {
+            kind: fault_type(),
+            message: fault_message(),
+        })
     };
     let act = match word {
         "error" => Act::Error(error()),
@@ -204,10 +228,16 @@ fn act(spec: &FaultSpec, out: &mut Vec<Diagnostic>) -> Option<Act> {
         "timeout" => Act::Timeout,
         "crash_before" => Act::CrashBefore,
         "crash_after" => Act::CrashAfter,
-        "duplicate" => Act::Duplicate { after: spec.after.unwrap_or_default().value },
+        "duplicate" => Act::Duplicate {
+            after: spec.after.unwrap_or_default().value,
+        },
         _ => {
             let what = format!("a fault cannot do `{word}`");
-            out.push(Diagnostic::new(E_VALUE, what).at(place, "").help(choices(word, DO, "values")));
+            out.push(
+                Diagnostic::new(E_VALUE, what)
+                    .at(place, "")
+                    .help(choices(word, DO, "values")),
+            );
             return None;
         }
     };
@@ -219,7 +249,11 @@ fn act(spec: &FaultSpec, out: &mut Vec<Diagnostic>) -> Option<Act> {
     if let Some(error) = &spec.error
         && !matches!(act, Act::Error(_) | Act::ErrorAfter(_))
     {
-        out.push(misplaced("error", error.span, "`do: error` and `do: error_after`"));
+        out.push(misplaced(
+            "error",
+            error.span,
+            "`do: error` and `do: error_after`",
+        ));
         return None;
     }
     if let Some(after) = &spec.after

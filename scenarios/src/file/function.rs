@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use router::name::FunctionName;
 use schemars::JsonSchema;
-use serde::de::{Deserializer, Error as _};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 
 use super::later;
 use super::route::checked;
@@ -83,7 +83,10 @@ pub struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        Retry { max: 2, delay: vec![Duration::from_secs(60), Duration::from_secs(120)] }
+        Retry {
+            max: 2,
+            delay: vec![Duration::from_secs(60), Duration::from_secs(120)],
+        }
     }
 }
 
@@ -146,12 +149,24 @@ struct RetryMap {
 
 impl Function {
     /// Reads one entry of `functions`.
-    pub fn read(name: &Located<String>, node: &Node, bases: &Bases, out: &mut Vec<Diagnostic>) -> Option<Function> {
+    pub fn read(
+        name: &Located<String>,
+        node: &Node,
+        bases: &Bases,
+        out: &mut Vec<Diagnostic>,
+    ) -> Option<Function> {
         let spec: FunctionSpec = later::read(node, later::FUNCTION, out)?;
         let before = out.len();
-        let checked_name = checked(name, |text| FunctionName::parse(text).map_err(|e| e.to_string()), out);
+        let checked_name = checked(
+            name,
+            |text| FunctionName::parse(text).map_err(|e| e.to_string()),
+            out,
+        );
         let (base, code) = code(&spec, name, bases, out);
-        let memory = spec.memory.unwrap_or(Located { span: node.span, value: 128 });
+        let memory = spec.memory.unwrap_or(Located {
+            span: node.span,
+            value: 128,
+        });
         if !(128..=10_240).contains(&memory.value) {
             let what = format!("memory of {} MB is outside of 128 to 10240", memory.value);
             out.push(Diagnostic::new(E_VALUE, what).at(memory.span, ""));
@@ -170,7 +185,11 @@ impl Function {
             base,
             memory: memory.value,
             timeout,
-            environment: spec.environment.into_iter().map(|(key, value)| (key.value, value)).collect(),
+            environment: spec
+                .environment
+                .into_iter()
+                .map(|(key, value)| (key.value, value))
+                .collect(),
             concurrency: spec.concurrency,
             duration: spec.duration.map_or(Duration::from_millis(10), |time| time.value),
             retry: spec.retry.map(|spec| spec.0).unwrap_or_default(),
@@ -184,26 +203,60 @@ impl Function {
 }
 
 /// The base directory, and that of the code, which must be there.
-fn code(spec: &FunctionSpec, name: &Located<String>, bases: &Bases, out: &mut Vec<Diagnostic>) -> (PathBuf, Located<PathBuf>) {
+fn code(
+    spec: &FunctionSpec,
+    name: &Located<String>,
+    bases: &Bases,
+    out: &mut Vec<Diagnostic>,
+) -> (PathBuf, Located<PathBuf>) {
     let Some(code) = &spec.code else {
         let base = bases.of(name.span.file).to_owned();
-        return (base.clone(), Located { span: name.span, value: base });
+        return (
+            base.clone(),
+            Located {
+                span: name.span,
+                value: base,
+            },
+        );
     };
     let base = bases.of(code.span.file).to_owned();
     let full = base.join(&code.value);
     if !full.is_dir() {
         let (what, help) = match full.is_file() {
-            true => (format!("code {} is a file", code.value), "`code` names the directory; the file goes into `handler`".to_owned()),
-            false => (format!("code directory {} does not exist", code.value), format!("it was looked for at {}", full.display())),
+            true => (
+                format!("code {} is a file", code.value),
+                "`code` names the directory; the file goes into `handler`".to_owned(),
+            ),
+            false => (
+                format!("code directory {} does not exist", code.value),
+                format!("it was looked for at {}", full.display()),
+            ),
         };
-        out.push(Diagnostic::new(E_PATH, what).at(code.span, "not a directory").help(help));
+        out.push(
+            Diagnostic::new(E_PATH, what)
+                .at(code.span, "not a directory")
+                .help(help),
+        );
     }
-    (base, Located { span: code.span, value: full })
+    (
+        base,
+        Located {
+            span: code.span,
+            value: full,
+        },
+    )
 }
 
-fn program(spec: &FunctionSpec, name: &Located<String>, node: &Node, out: &mut Vec<Diagnostic>) -> Option<Program> {
+fn program(
+    spec: &FunctionSpec,
+    name: &Located<String>,
+    node: &Node,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Program> {
     if let Some(handler) = &spec.handler
-        && (handler.value.len() > 128 || handler.value.chars().any(char::is_whitespace) || handler.value.is_empty())
+        && (handler.value.len() > 128
+            || handler.value.chars().any(char::is_whitespace)
+            || handler.value.is_empty())
     {
         let what = "a handler has 1 to 128 characters and no spaces";
         out.push(Diagnostic::new(E_VALUE, what).at(handler.span, ""));
@@ -212,7 +265,10 @@ fn program(spec: &FunctionSpec, name: &Located<String>, node: &Node, out: &mut V
         (Some(runtime), None) => {
             let handler = match &spec.handler {
                 Some(handler) => handler.clone(),
-                None if runtime.value.starts_with("provided") => Located { span: runtime.span, value: "bootstrap".into() },
+                None if runtime.value.starts_with("provided") => Located {
+                    span: runtime.span,
+                    value: "bootstrap".into(),
+                },
                 None => {
                     out.push(
                         Diagnostic::new(E_VALUE, format!("function `{}` has no handler", name.value))
@@ -222,27 +278,46 @@ fn program(spec: &FunctionSpec, name: &Located<String>, node: &Node, out: &mut V
                     return None;
                 }
             };
-            Some(Program::Runtime { runtime: runtime.clone(), handler })
+            Some(Program::Runtime {
+                runtime: runtime.clone(),
+                handler,
+            })
         }
         (None, Some(command)) => {
-            let argv = Located { span: command.span, value: command.value.0.clone() };
-            Some(Program::Command { argv, handler: spec.handler.clone() })
+            let argv = Located {
+                span: command.span,
+                value: command.value.0.clone(),
+            };
+            Some(Program::Command {
+                argv,
+                handler: spec.handler.clone(),
+            })
         }
         (Some(runtime), Some(command)) => {
             out.push(
-                Diagnostic::new(E_VALUE, format!("function `{}` has both `runtime` and `command`", name.value))
-                    .at(command.span, "the command")
-                    .also(runtime.span, "the runtime")
-                    .help("keep one of them"),
+                Diagnostic::new(
+                    E_VALUE,
+                    format!("function `{}` has both `runtime` and `command`", name.value),
+                )
+                .at(command.span, "the command")
+                .also(runtime.span, "the runtime")
+                .help("keep one of them"),
             );
             None
         }
         (None, None) => {
-            let place = if node.span.file == name.span.file { name.span } else { node.span };
+            let place = if node.span.file == name.span.file {
+                name.span
+            } else {
+                node.span
+            };
             out.push(
-                Diagnostic::new(E_VALUE, format!("function `{}` has neither `runtime` nor `command`", name.value))
-                    .at(place, "what should run?")
-                    .help("add `runtime: nodejs20.x` and a handler, or `command: [program, argument]`"),
+                Diagnostic::new(
+                    E_VALUE,
+                    format!("function `{}` has neither `runtime` nor `command`", name.value),
+                )
+                .at(place, "what should run?")
+                .help("add `runtime: nodejs20.x` and a handler, or `command: [program, argument]`"),
             );
             None
         }
@@ -250,8 +325,17 @@ fn program(spec: &FunctionSpec, name: &Located<String>, node: &Node, out: &mut V
 }
 
 /// A time in whole seconds between two bounds.
-fn within(key: &str, time: Option<Time>, default: u64, min: u64, max: u64, out: &mut Vec<Diagnostic>) -> Duration {
-    let Some(Time { span, value }) = time else { return Duration::from_secs(default) };
+fn within(
+    key: &str,
+    time: Option<Time>,
+    default: u64,
+    min: u64,
+    max: u64,
+    out: &mut Vec<Diagnostic>,
+) -> Duration {
+    let Some(Time { span, value }) = time else {
+        return Duration::from_secs(default);
+    };
     if !(Duration::from_secs(min)..=Duration::from_secs(max)).contains(&value) || value.subsec_nanos() != 0 {
         out.push(
             Diagnostic::new(E_VALUE, format!("`{key}` has to be {min} to {max} whole seconds")).at(span, ""),
@@ -262,9 +346,21 @@ fn within(key: &str, time: Option<Time>, default: u64, min: u64, max: u64, out: 
 
 /// Names that AWS sets itself (spec/lambda §4); a trailing `*` stands for any ending.
 const RESERVED: &[&str] = &[
-    "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_*",
-    "AWS_LAMBDA_LOG_*", "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN", "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR",
+    "_HANDLER",
+    "_X_AMZN_TRACE_ID",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_*",
+    "AWS_LAMBDA_LOG_*",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_LAMBDA_RUNTIME_API",
+    "LAMBDA_TASK_ROOT",
+    "LAMBDA_RUNTIME_DIR",
 ];
 
 fn check_environment(environment: &BTreeMap<Located<String>, Located<String>>, out: &mut Vec<Diagnostic>) {
@@ -278,10 +374,18 @@ fn check_environment(environment: &BTreeMap<Located<String>, Located<String>>, o
         let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if reserved {
             let what = format!("the environment variable `{name}` is reserved");
-            out.push(Diagnostic::new(E_VALUE, what).at(key.span, "set by Lambda itself").help("use another name"));
+            out.push(
+                Diagnostic::new(E_VALUE, what)
+                    .at(key.span, "set by Lambda itself")
+                    .help("use another name"),
+            );
         } else if !letters || name.len() < 2 || !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
             let what = format!("`{name}` cannot be the name of an environment variable");
-            out.push(Diagnostic::new(E_VALUE, what).at(key.span, "").help("a letter, then letters, digits and `_`, at least two"));
+            out.push(
+                Diagnostic::new(E_VALUE, what)
+                    .at(key.span, "")
+                    .help("a letter, then letters, digits and `_`, at least two"),
+            );
         }
         if let Some(at) = value.value.find('\0') {
             out.push(Diagnostic::new(E_VALUE, format!("a value with a NUL at byte {at}")).at(value.span, ""));
@@ -290,7 +394,11 @@ fn check_environment(environment: &BTreeMap<Located<String>, Located<String>>, o
         let entry = json(name) + json(&value.value) + 2;
         if size <= 4096 && size + entry > 4096 {
             let what = "the environment is larger than 4 KB";
-            out.push(Diagnostic::new(E_VALUE, what).at(key.span, "too much from here").help("keep large values in files"));
+            out.push(
+                Diagnostic::new(E_VALUE, what)
+                    .at(key.span, "too much from here")
+                    .help("keep large values in files"),
+            );
         }
         size += entry;
     }
@@ -303,11 +411,17 @@ impl<'de> Deserialize<'de> for CommandSpec {
             Value::String(line) if line.contains(['"', '\'']) => {
                 let what = "a command in one line cannot have quotes";
                 let help = "write it as a list: `command: [program, \"an argument\"]`";
-                return Err(refuse(Diagnostic::new(E_VALUE, what).at(node.span, "").help(help)));
+                return Err(refuse(
+                    Diagnostic::new(E_VALUE, what).at(node.span, "").help(help),
+                ));
             }
             Value::String(line) => line.split_whitespace().map(str::to_owned).collect(),
             Value::List(_) => decode(&node).map_err(refuse)?,
-            _ => return Err(refuse(Diagnostic::new(E_VALUE, "expected a list of words or one line").at(node.span, ""))),
+            _ => {
+                return Err(refuse(
+                    Diagnostic::new(E_VALUE, "expected a list of words or one line").at(node.span, ""),
+                ));
+            }
         };
         if words.first().is_none_or(String::is_empty) {
             return Err(D::Error::custom("a command needs a program"));
@@ -321,7 +435,10 @@ impl<'de> Deserialize<'de> for RetrySpec {
         let node = Node::deserialize(deserializer)?;
         let mut retry = Retry::default();
         let max = match &node.value {
-            Value::Number(_) => Some(Located { span: node.span, value: decode::<u64>(&node).map_err(refuse)? }),
+            Value::Number(_) => Some(Located {
+                span: node.span,
+                value: decode::<u64>(&node).map_err(refuse)?,
+            }),
             Value::Map(_) => {
                 let map: RetryMap = decode(&node).map_err(refuse)?;
                 if let Some(delay) = map.delay {
@@ -344,7 +461,11 @@ impl<'de> Deserialize<'de> for RetrySpec {
             };
         }
         if retry.max > 0 && retry.delay.is_empty() {
-            return Err(refuse(Diagnostic::new(E_VALUE, "`delay` is empty").at(node.span, "").help("leave it out for [1m, 2m]")));
+            return Err(refuse(
+                Diagnostic::new(E_VALUE, "`delay` is empty")
+                    .at(node.span, "")
+                    .help("leave it out for [1m, 2m]"),
+            ));
         }
         Ok(RetrySpec(retry))
     }

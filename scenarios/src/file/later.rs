@@ -10,27 +10,66 @@ use serde::de::DeserializeOwned;
 pub const E_LATER: &str = "E104";
 
 /// Keys of a file.
-pub const FILE: &[&str] = &["matrix", "schedule", "invariants", "explore", "load", "thresholds", "search", "redact", "threads"];
+pub const FILE: &[&str] = &[
+    "matrix",
+    "schedule",
+    "invariants",
+    "explore",
+    "load",
+    "thresholds",
+    "search",
+    "redact",
+    "threads",
+];
 /// Keys of `fixtures`.
 pub const FIXTURES: &[&str] = &["files", "tables", "env", "services"];
 /// Keys of a function.
-pub const FUNCTION: &[&str] = &["ephemeral_storage", "freeze", "clock", "layers", "provisioned", "architecture", "url"];
+pub const FUNCTION: &[&str] = &[
+    "ephemeral_storage",
+    "freeze",
+    "clock",
+    "layers",
+    "provisioned",
+    "architecture",
+    "url",
+];
 /// Keys of a route.
 pub const ROUTE: &[&str] = &["batch", "retry", "parallel", "dead"];
 /// Keys of a step.
-pub const STEP: &[&str] =
-    &["sql", "publish", "log", "mail", "http", "tick", "fault", "heal", "run", "capture", "at"];
+pub const STEP: &[&str] = &[
+    "sql", "publish", "log", "mail", "http", "tick", "fault", "heal", "run", "capture", "at",
+];
 /// Keys of a fault.
 pub const FAULT: &[&str] = &["name", "behind"];
 /// Keys of a fault's `on`.
 pub const ON: &[&str] = &["sink", "call"];
 /// Values of a fault's `do`.
 pub const DO: &[&str] = &[
-    "cold", "lost_response", "crash_at", "delay", "reorder", "drop", "partial", "corrupt", "call_error", "call_slow",
-    "source_restart", "clock_skew",
+    "cold",
+    "lost_response",
+    "crash_at",
+    "delay",
+    "reorder",
+    "drop",
+    "partial",
+    "corrupt",
+    "call_error",
+    "call_slow",
+    "source_restart",
+    "clock_skew",
 ];
 /// Kinds of sources.
-pub const KINDS: &[&str] = &["dynamodb", "sns", "sqs", "logs", "ses", "http", "cron", "kinesis", "eventbridge"];
+pub const KINDS: &[&str] = &[
+    "dynamodb",
+    "sns",
+    "sqs",
+    "logs",
+    "ses",
+    "http",
+    "cron",
+    "kinesis",
+    "eventbridge",
+];
 
 /// "`word` is not supported yet".
 pub fn not_yet(word: &str) -> Diagnostic {

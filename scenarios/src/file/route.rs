@@ -63,12 +63,18 @@ impl ObjectPath {
     /// Splits at the first slash; both parts must be there.
     pub fn parse(text: &Located<String>) -> Result<Located<ObjectPath>, Diagnostic> {
         match text.value.split_once('/') {
-            Some((source, key)) if !source.is_empty() && !key.is_empty() => {
-                Ok(Located { span: text.span, value: ObjectPath { source: source.to_owned(), key: key.to_owned() } })
-            }
-            _ => Err(Diagnostic::new(E_VALUE, format!("`{}` does not name an object", text.value))
-                .at(text.span, "")
-                .help("write `bucket/key`")),
+            Some((source, key)) if !source.is_empty() && !key.is_empty() => Ok(Located {
+                span: text.span,
+                value: ObjectPath {
+                    source: source.to_owned(),
+                    key: key.to_owned(),
+                },
+            }),
+            _ => Err(
+                Diagnostic::new(E_VALUE, format!("`{}` does not name an object", text.value))
+                    .at(text.span, "")
+                    .help("write `bucket/key`"),
+            ),
         }
     }
 }
@@ -101,21 +107,38 @@ pub struct SinkSpec {}
 
 impl Source {
     /// Reads one entry of `sources`.
-    pub fn read(name: &Located<String>, node: &Node, bases: &Bases, out: &mut Vec<Diagnostic>) -> Option<Source> {
+    pub fn read(
+        name: &Located<String>,
+        node: &Node,
+        bases: &Bases,
+        out: &mut Vec<Diagnostic>,
+    ) -> Option<Source> {
         let spec: SourceSpec = later::read(node, &[], out)?;
         let kind = spec.kind;
         if !KINDS.contains(&kind.value.as_str()) {
             out.push(match later::KINDS.contains(&kind.value.as_str()) {
                 true => not_yet(&format!("kind: {}", kind.value)).at(kind.span, "not supported yet"),
-                false => Diagnostic::new(E_VALUE, format!("there is no kind of source called `{}`", kind.value))
-                    .at(kind.span, "")
-                    .help(choices(&kind.value, KINDS, "kinds")),
+                false => Diagnostic::new(
+                    E_VALUE,
+                    format!("there is no kind of source called `{}`", kind.value),
+                )
+                .at(kind.span, "")
+                .help(choices(&kind.value, KINDS, "kinds")),
             });
             return None;
         }
-        let name = checked(name, |text| SourceName::parse(text).map_err(|e| e.to_string()), out)?;
+        let name = checked(
+            name,
+            |text| SourceName::parse(text).map_err(|e| e.to_string()),
+            out,
+        )?;
         let base = bases.of(node.span.file).to_owned();
-        Some(Source { name, kind, config: without(node, &["kind"]), base })
+        Some(Source {
+            name,
+            kind,
+            config: without(node, &["kind"]),
+            base,
+        })
     }
 }
 
@@ -127,9 +150,19 @@ impl Route {
             span: node.span,
             value: format!("{}-{}", spec.from.value, spec.to.value),
         });
-        let name = checked(&name, |text| RouteName::parse(text).map_err(|e| e.to_string()), out)?;
+        let name = checked(
+            &name,
+            |text| RouteName::parse(text).map_err(|e| e.to_string()),
+            out,
+        )?;
         let filter = without(node, &["from", "to", "name"]);
-        Some(Route { name, from: spec.from, to: spec.to, filter, span: node.span })
+        Some(Route {
+            name,
+            from: spec.from,
+            to: spec.to,
+            filter,
+            span: node.span,
+        })
     }
 }
 
@@ -151,7 +184,10 @@ pub(crate) fn checked<T>(
     out: &mut Vec<Diagnostic>,
 ) -> Option<Located<T>> {
     match parse(&name.value) {
-        Ok(value) => Some(Located { span: name.span, value }),
+        Ok(value) => Some(Located {
+            span: name.span,
+            value,
+        }),
         Err(what) => {
             out.push(Diagnostic::new(E_VALUE, what).at(name.span, ""));
             None

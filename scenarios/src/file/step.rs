@@ -172,11 +172,17 @@ pub enum HowSpec {
 #[derive(Debug)]
 pub struct OneOrMore(Vec<Located<String>>);
 
-const VERBS: &[&str] = &["put", "delete", "invoke", "advance", "settle", "parallel", "repeat", "restart"];
+const VERBS: &[&str] = &[
+    "put", "delete", "invoke", "advance", "settle", "parallel", "repeat", "restart",
+];
 
 /// Reads all steps of a file and gives each its id.
 pub fn read_steps(nodes: &[Node], out: &mut Vec<Diagnostic>) -> Vec<Step> {
-    let mut reader = Reader { ordinals: BTreeMap::new(), ids: BTreeMap::new(), out };
+    let mut reader = Reader {
+        ordinals: BTreeMap::new(),
+        ids: BTreeMap::new(),
+        out,
+    };
     reader.steps(nodes)
 }
 
@@ -221,24 +227,43 @@ impl Reader<'_> {
         let id = self.id(spec.id.as_ref(), default, node.span)?;
         let expect = spec.expect.clone();
         let verb = self.verb(word, spec, node)?;
-        Some(Step { id, verb, expect, span: node.span })
+        Some(Step {
+            id,
+            verb,
+            expect,
+            span: node.span,
+        })
     }
 
     fn only_verb(&mut self, node: &Node) -> Option<&'static str> {
-        let Value::Map(entries) = &node.value else { return None };
+        let Value::Map(entries) = &node.value else {
+            return None;
+        };
         let find = |key: &str| VERBS.iter().find(|verb| **verb == key).copied();
-        let found: Vec<_> = entries.iter().filter_map(|(key, _)| Some((find(&key.value)?, key.span))).collect();
-        let all = VERBS.iter().map(|verb| format!("`{verb}`")).collect::<Vec<_>>().join(", ");
+        let found: Vec<_> = entries
+            .iter()
+            .filter_map(|(key, _)| Some((find(&key.value)?, key.span)))
+            .collect();
+        let all = VERBS
+            .iter()
+            .map(|verb| format!("`{verb}`"))
+            .collect::<Vec<_>>()
+            .join(", ");
         match &*found {
             [(word, _)] => return Some(word),
             [] => self.out.push(
-                Diagnostic::new(E_VALUE, "this step has no verb").at(node.span, "").help(format!("add one of {all}")),
+                Diagnostic::new(E_VALUE, "this step has no verb")
+                    .at(node.span, "")
+                    .help(format!("add one of {all}")),
             ),
             [(first, span), (second, other), ..] => self.out.push(
-                Diagnostic::new(E_VALUE, format!("this step has two verbs, `{first}` and `{second}`"))
-                    .at(*other, "")
-                    .also(*span, "")
-                    .help("make two steps of it"),
+                Diagnostic::new(
+                    E_VALUE,
+                    format!("this step has two verbs, `{first}` and `{second}`"),
+                )
+                .at(*other, "")
+                .also(*span, "")
+                .help("make two steps of it"),
             ),
         }
         None
@@ -249,7 +274,9 @@ impl Reader<'_> {
             Some(id) => (id.value.clone(), id.span),
             None => (default, span),
         };
-        let letters = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let letters = id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if !letters || id.is_empty() || id.len() > 64 {
             let what = format!("bad step id `{id}`: use 1 to 64 letters, digits, `-` and `_`");
             self.out.push(Diagnostic::new(E_VALUE, what).at(span, ""));
@@ -284,7 +311,9 @@ impl Reader<'_> {
                 self.some(objects, "delete", node.span).map(Verb::Delete)
             }
             "invoke" => self.given(spec.invoke, word, node.span).map(Verb::Invoke),
-            "advance" => self.given(spec.advance, word, node.span).map(|time| Verb::Advance(time.value)),
+            "advance" => self
+                .given(spec.advance, word, node.span)
+                .map(|time| Verb::Advance(time.value)),
             "settle" => Some(Verb::Settle),
             "parallel" => {
                 let nodes = self.some(spec.parallel.unwrap_or_default(), word, node.span)?;
@@ -299,40 +328,55 @@ impl Reader<'_> {
         let spec: RepeatSpec = later::read(node, &["each"], self.out)?;
         if !(1..=10_000).contains(&spec.times.value) {
             let what = format!("`times` is {}, outside of 1 to 10000", spec.times.value);
-            self.out.push(Diagnostic::new(E_VALUE, what).at(spec.times.span, ""));
+            self.out
+                .push(Diagnostic::new(E_VALUE, what).at(spec.times.span, ""));
             return None;
         }
         let nodes = self.some(spec.steps, "steps", node.span)?;
-        Some(Verb::Repeat { times: spec.times.value, steps: self.steps(&nodes) })
+        Some(Verb::Repeat {
+            times: spec.times.value,
+            steps: self.steps(&nodes),
+        })
     }
 
     fn restart(&mut self, node: &Node) -> Option<Verb> {
         if node.as_str() == Some("fabric") {
-            self.out.push(not_yet("restart: fabric").at(node.span, "not supported yet"));
+            self.out
+                .push(not_yet("restart: fabric").at(node.span, "not supported yet"));
             return None;
         }
         let spec: RestartSpec = later::read(node, &["fabric"], self.out)?;
         match spec.how {
             Some(how) if how.value == "graceful" => {
-                self.out.push(not_yet("how: graceful").at(how.span, "not supported yet"));
+                self.out
+                    .push(not_yet("how: graceful").at(how.span, "not supported yet"));
                 None
             }
             Some(how) if how.value != "kill" => {
                 let what = format!("a restart cannot be `{}`", how.value);
-                self.out.push(Diagnostic::new(E_VALUE, what).at(how.span, "").help("write `how: kill`, or leave it out"));
+                self.out.push(
+                    Diagnostic::new(E_VALUE, what)
+                        .at(how.span, "")
+                        .help("write `how: kill`, or leave it out"),
+                );
                 None
             }
-            _ => Some(Verb::Restart { function: spec.function }),
+            _ => Some(Verb::Restart {
+                function: spec.function,
+            }),
         }
     }
 
     fn object(&mut self, path: &Located<String>) -> Option<Located<ObjectPath>> {
-        ObjectPath::parse(path).map_err(|diagnostic| self.out.push(diagnostic)).ok()
+        ObjectPath::parse(path)
+            .map_err(|diagnostic| self.out.push(diagnostic))
+            .ok()
     }
 
     fn given<T>(&mut self, value: Option<T>, word: &str, span: Span) -> Option<T> {
         if value.is_none() {
-            self.out.push(Diagnostic::new(E_VALUE, format!("`{word}` is empty")).at(span, ""));
+            self.out
+                .push(Diagnostic::new(E_VALUE, format!("`{word}` is empty")).at(span, ""));
         }
         value
     }
@@ -344,14 +388,20 @@ impl Reader<'_> {
 
 /// The verb's value, or nothing at the step's place.
 fn self_or(value: Option<Node>, step: &Node) -> Node {
-    value.unwrap_or(Node { span: step.span, value: Value::Null })
+    value.unwrap_or(Node {
+        span: step.span,
+        value: Value::Null,
+    })
 }
 
 impl<'de> Deserialize<'de> for OneOrMore {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let node = Node::deserialize(deserializer)?;
         match &node.value {
-            Value::String(text) => Ok(OneOrMore(vec![Located { span: node.span, value: text.clone() }])),
+            Value::String(text) => Ok(OneOrMore(vec![Located {
+                span: node.span,
+                value: text.clone(),
+            }])),
             _ => decode(&node).map(OneOrMore).map_err(refuse),
         }
     }

@@ -22,14 +22,22 @@ const HELP: &str = "write a length of time as `100ms`, `10s`, `3m`, `1h`, `2d` o
 
 /// The length of time a text names: whole numbers, each with its unit, largest unit first.
 pub fn parse_time(text: &str) -> Option<Duration> {
-    let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1_u64)];
+    let units = [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1000),
+        ("ms", 1_u64),
+    ];
     let mut rest = text;
     let mut next_unit = 0;
     let mut total: u64 = 0;
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit())?;
         let (number, tail) = rest.split_at(digits);
-        let letters = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
+        let letters = tail
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(letters);
         let at = units.iter().position(|(name, _)| *name == unit)?;
         if at < next_unit {
@@ -48,13 +56,20 @@ impl<'de> Deserialize<'de> for Time {
         let node = Node::deserialize(deserializer)?;
         let found = match &node.value {
             Value::String(text) => match parse_time(text) {
-                Some(value) => return Ok(Time { span: node.span, value }),
+                Some(value) => {
+                    return Ok(Time {
+                        span: node.span,
+                        value,
+                    });
+                }
                 None => format!("`{text}` is not a length of time"),
             },
             Value::Number(n) => format!("the length of time {n} has no unit"),
             _ => "expected a length of time".to_owned(),
         };
-        Err(refuse(Diagnostic::new(E_VALUE, found).at(node.span, "").help(HELP)))
+        Err(refuse(
+            Diagnostic::new(E_VALUE, found).at(node.span, "").help(HELP),
+        ))
     }
 }
 
@@ -90,7 +105,19 @@ mod tests {
         ] {
             assert_eq!(parse_time(text), Some(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "1", "s", "1x", "30m1h", "1s1s", "1.5s", "-1s", "99999999999999999999s", "40000000d", "1 s"] {
+        for text in [
+            "",
+            "1",
+            "s",
+            "1x",
+            "30m1h",
+            "1s1s",
+            "1.5s",
+            "-1s",
+            "99999999999999999999s",
+            "40000000d",
+            "1 s",
+        ] {
             assert_eq!(parse_time(text), None, "{text}");
         }
     }

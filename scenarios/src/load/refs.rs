@@ -26,7 +26,8 @@ pub struct Declared {
 impl Declared {
     /// The names in a file; `node` is the same file as a tree.
     pub fn new(spec: &FileSpec, node: &Node) -> Self {
-        let names = |section: &BTreeMap<Located<String>, Node>| section.keys().map(|key| key.value.clone()).collect();
+        let names =
+            |section: &BTreeMap<Located<String>, Node>| section.keys().map(|key| key.value.clone()).collect();
         let bucket = |name: &String, node: &Node| match node.get("bucket").and_then(Node::as_str) {
             Some(bucket) => bucket.to_owned(),
             None => name.clone(),
@@ -38,7 +39,11 @@ impl Declared {
             functions: names(&spec.functions),
             sources: names(&spec.sources),
             sinks: names(&spec.sinks),
-            buckets: spec.sources.iter().map(|(name, node)| (bucket(&name.value, node), name.value.clone())).collect(),
+            buckets: spec
+                .sources
+                .iter()
+                .map(|(name, node)| (bucket(&name.value, node), name.value.clone()))
+                .collect(),
             whole: !lost("functions", spec.functions.len())
                 && !lost("sources", spec.sources.len())
                 && !lost("sinks", spec.sinks.len()),
@@ -60,7 +65,10 @@ pub fn check(
     names.routes(scenario);
     names.destinations(scenario);
     names.faults(scenario);
-    let ids: BTreeSet<String> = step::ids(&scenario.steps).into_iter().map(str::to_owned).collect();
+    let ids: BTreeSet<String> = step::ids(&scenario.steps)
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
     for (path, _) in &mut scenario.fixtures.objects {
         names.object(path);
     }
@@ -85,7 +93,12 @@ struct Names<'a> {
 }
 
 impl Names<'_> {
-    fn known<'k>(&mut self, kind: &str, name: &Located<String>, known: impl Iterator<Item = &'k String> + Clone) {
+    fn known<'k>(
+        &mut self,
+        kind: &str,
+        name: &Located<String>,
+        known: impl Iterator<Item = &'k String> + Clone,
+    ) {
         if known.clone().any(|k| *k == name.value) {
             return;
         }
@@ -93,11 +106,17 @@ impl Names<'_> {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => {
                 let all: Vec<String> = known.map(|k| format!("`{k}`")).collect();
-                if all.is_empty() { format!("no {kind} is declared") } else { format!("there is {}", all.join(", ")) }
+                if all.is_empty() {
+                    format!("no {kind} is declared")
+                } else {
+                    format!("there is {}", all.join(", "))
+                }
             }
         };
         self.out.push(
-            Diagnostic::new(E_NAME, format!("there is no {kind} called `{}`", name.value)).at(name.span, "").help(help),
+            Diagnostic::new(E_NAME, format!("there is no {kind} called `{}`", name.value))
+                .at(name.span, "")
+                .help(help),
         );
     }
 
@@ -119,10 +138,18 @@ impl Names<'_> {
         }
         let mut buckets: BTreeMap<&str, Span> = BTreeMap::new();
         for source in scenario.sources.values() {
-            let bucket = source.config.get("bucket").and_then(Node::as_str).unwrap_or(source.name.value.as_str());
+            let bucket = source
+                .config
+                .get("bucket")
+                .and_then(Node::as_str)
+                .unwrap_or(source.name.value.as_str());
             if let Some(first) = buckets.insert(bucket, source.name.span) {
                 let what = format!("two sources have the bucket `{bucket}`");
-                self.out.push(Diagnostic::new(E_VALUE, what).at(source.name.span, "again here").also(first, "first here"));
+                self.out.push(
+                    Diagnostic::new(E_VALUE, what)
+                        .at(source.name.span, "again here")
+                        .also(first, "first here"),
+                );
             }
         }
     }
@@ -132,7 +159,11 @@ impl Names<'_> {
         for function in scenario.functions.values() {
             let ends = [&function.on_success, &function.on_failure, &function.dead_letter];
             for end in ends.into_iter().flatten() {
-                self.known("sink or function", end, declared.sinks.iter().chain(&declared.functions));
+                self.known(
+                    "sink or function",
+                    end,
+                    declared.sinks.iter().chain(&declared.functions),
+                );
                 if end.value == function.name.value.as_str() && !declared.sinks.contains(&end.value) {
                     let what = format!("function `{}` cannot be its own destination", end.value);
                     self.out.push(Diagnostic::new(E_VALUE, what).at(end.span, ""));
@@ -154,7 +185,11 @@ impl Names<'_> {
 
     fn faults(&mut self, scenario: &Scenario) {
         let declared = self.declared;
-        let routes: Vec<String> = scenario.routes.iter().map(|route| route.name.value.as_str().to_owned()).collect();
+        let routes: Vec<String> = scenario
+            .routes
+            .iter()
+            .map(|route| route.name.value.as_str().to_owned())
+            .collect();
         for fault in &scenario.faults {
             if let Some(function) = &fault.on.function {
                 self.known("function", function, declared.functions.iter());
@@ -189,7 +224,10 @@ impl Names<'_> {
         if let Some(source) = declared.buckets.get(first) {
             path.value.source = source.clone();
         } else if !declared.sources.contains(first) {
-            let name = Located { span: path.span, value: first.clone() };
+            let name = Located {
+                span: path.span,
+                value: first.clone(),
+            };
             self.known("bucket", &name, declared.buckets.keys());
         }
     }
@@ -200,11 +238,17 @@ impl Names<'_> {
             match builtin {
                 Builtin::Now => {}
                 Builtin::SourceDirectory(name) => {
-                    let name = Located { span: *span, value: name.clone() };
+                    let name = Located {
+                        span: *span,
+                        value: name.clone(),
+                    };
                     self.known("source", &name, declared.sources.iter());
                 }
                 Builtin::StepRequestId(id) => {
-                    let id = Located { span: *span, value: id.clone() };
+                    let id = Located {
+                        span: *span,
+                        value: id.clone(),
+                    };
                     self.known("step", &id, ids.iter());
                 }
             }

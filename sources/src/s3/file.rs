@@ -113,6 +113,13 @@ pub fn read(path: &Path, trusted: bool) -> Content {
     Content::Unstable
 }
 
+/// Whether someone has the file open for writing, as far as the system tells.
+pub fn is_written(path: &Path) -> bool {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = File::options().read(true).custom_flags(flags).open(path);
+    file.is_ok_and(|file| writer(&file) == Writer::Present)
+}
+
 fn digest(file: &mut File) -> std::io::Result<String> {
     use std::io::Seek as _;
     file.rewind()?;

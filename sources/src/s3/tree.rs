@@ -8,9 +8,14 @@ use std::path::Path;
 use super::watch::Watch;
 use crate::source::SourceError;
 
-/// Calls `found` with the key of every file at or below the directory `from` (empty for the root).
+/// Calls `found` with the key of every file in the bucket.
+pub fn walk(root: &Path, watch: &mut Watch, found: impl FnMut(String)) -> Result<(), SourceError> {
+    walk_from(root, "", watch, found)
+}
+
+/// Calls `found` with the key of every file below the directory `from` (empty for the root).
 /// Links are not followed, and names that are not UTF-8 are skipped with a warning.
-pub fn walk(
+pub fn walk_from(
     root: &Path,
     from: &str,
     watch: &mut Watch,
@@ -18,7 +23,7 @@ pub fn walk(
 ) -> Result<(), SourceError> {
     let mut folders = vec![from.to_owned()];
     while let Some(folder) = folders.pop() {
-        let path = root.join(&folder);
+        let path = if folder.is_empty() { root.to_owned() } else { root.join(&folder) };
         if !watch.add(&path)? {
             continue;
         }
