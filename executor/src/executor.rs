@@ -255,6 +255,11 @@ impl Executor {
         }
     }
 
+    /// The virtual time that one invocation of a function takes; zero for a function that does not exist.
+    pub fn duration(&self, function: &FunctionName) -> Duration {
+        self.sites.get(function).map_or(Duration::ZERO, |site| site.spec.duration)
+    }
+
     /// Kills every process, waits for them and removes what was made in the scratch directory.
     pub fn stop(self) {
         drop(self);

@@ -80,7 +80,10 @@ impl Launch<'_> {
         die_with_parent(&mut command);
         let child = command.spawn()?;
         let id = child.id().and_then(|id| i32::try_from(id).ok()).unwrap_or(i32::MAX);
-        Ok(Process { child, group: Pid::from_raw(id), output: AsyncFd::register(File::from(reader))? })
+        #[expect(unsafe_code, reason = "tokio's way to wait for a file that is not a socket")]
+        // SAFETY: the file owns its descriptor and is neither closed nor exchanged while it is registered.
+        let output = unsafe { AsyncFd::register(File::from(reader)) }?;
+        Ok(Process { child, group: Pid::from_raw(id), output })
     }
 
     fn arguments(&self) -> Vec<String> {

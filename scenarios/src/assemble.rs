@@ -186,7 +186,7 @@ pub struct Ready {
     /// Its directory, if one acts as the source.
     pub directory: Option<PathBuf>,
     /// Opens it with the bell that its watcher rings.
-    pub open: Box<dyn FnOnce(Bell) -> Result<Box<dyn OpenSource>, SourceError> + Send>,
+    pub open: Box<dyn FnOnce(Bell) -> Result<Box<dyn OpenSource>, SourceError>>,
 }
 
 /// Checks every source with its routes and says how to open it.

@@ -1,13 +1,28 @@
 //! Scenario and project files: parse, assemble, run, expect, report.
+//!
+//! ```text
+//!   file text ─yaml─► Node ─decode, load─► Scenario ─assemble─► fabric ─run─► journal ─expect─► report
+//! ```
 
 #![expect(clippy::result_large_err, reason = "a diagnostic ends the reading of a file; its size costs nothing")]
 
+pub mod assemble;
+pub mod clock;
 pub mod decode;
 pub mod diagnostic;
+pub mod expect;
+pub mod faults;
 pub mod file;
+pub mod hands;
+pub mod junit;
 pub mod load;
+pub mod matcher;
 pub mod node;
 pub mod render;
+pub mod report;
+pub mod run;
+pub mod runs;
 pub mod schema;
+pub mod timeline;
 pub mod vars;
 pub mod yaml;

@@ -83,7 +83,8 @@ pub trait OpenSource: Send {
     /// See [`Source::poll`].
     fn poll(&mut self, now: Timestamp, out: &mut Emitter) -> Result<NextPoll, SourceError>;
     /// See [`Source::stimulate`]; another source's stimulus is an error.
-    fn stimulate(&mut self, what: Box<dyn Any>, now: Timestamp, out: &mut Emitter) -> Result<(), SourceError>;
+    fn stimulate(&mut self, what: Box<dyn Any>, now: Timestamp, out: &mut Emitter)
+    -> Result<(), SourceError>;
     /// See [`Source::barrier`].
     fn barrier(&mut self, now: Timestamp, out: &mut Emitter) -> Result<(), SourceError>;
     /// See [`Source::settle`].
@@ -99,10 +100,18 @@ impl<S: Source + 'static> OpenSource for S {
         Source::poll(self, now, out)
     }
 
-    fn stimulate(&mut self, what: Box<dyn Any>, now: Timestamp, out: &mut Emitter) -> Result<(), SourceError> {
+    fn stimulate(
+        &mut self,
+        what: Box<dyn Any>,
+        now: Timestamp,
+        out: &mut Emitter,
+    ) -> Result<(), SourceError> {
         match what.downcast::<S::Stimulus>() {
             Ok(what) => Source::stimulate(self, *what, now, out),
-            Err(_) => Err(SourceError::new(format!("a source of kind {} cannot do that", S::KIND))),
+            Err(_) => Err(SourceError::new(format!(
+                "a source of kind {} cannot do that",
+                S::KIND
+            ))),
         }
     }
 
@@ -137,8 +146,16 @@ mod tests {
             for sample in row.samples {
                 assert!((row.sample)(sample, &BTreeMap::new()).unwrap().is_object());
             }
-            assert!((row.config_schema)().as_object().is_some_and(|s| s.contains_key("properties")));
-            assert!((row.filter_schema)().as_object().is_some_and(|s| s.contains_key("properties")));
+            assert!(
+                (row.config_schema)()
+                    .as_object()
+                    .is_some_and(|s| s.contains_key("properties"))
+            );
+            assert!(
+                (row.filter_schema)()
+                    .as_object()
+                    .is_some_and(|s| s.contains_key("properties"))
+            );
         }
         assert_eq!(with_kind("s4", Kind), None);
     }

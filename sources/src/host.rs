@@ -41,8 +41,13 @@ impl Host {
     /// The thread cannot be started.
     pub fn start(name: &str, parts: Parts) -> std::io::Result<Host> {
         let (stop, stopped) = crossbeam_channel::bounded(1);
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || run(parts, &stopped))?;
-        Ok(Host { stop, thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || run(parts, &stopped))?;
+        Ok(Host {
+            stop,
+            thread: Some(thread),
+        })
     }
 
     /// Ends the thread and waits for it.

@@ -43,7 +43,12 @@ pub trait Source: Sized + Send {
     fn poll(&mut self, now: Timestamp, out: &mut Emitter) -> Result<NextPoll, SourceError>;
 
     /// Does something to the source and emits what follows from it.
-    fn stimulate(&mut self, what: Self::Stimulus, now: Timestamp, out: &mut Emitter) -> Result<(), SourceError>;
+    fn stimulate(
+        &mut self,
+        what: Self::Stimulus,
+        now: Timestamp,
+        out: &mut Emitter,
+    ) -> Result<(), SourceError>;
 
     /// Emits everything that happened before this call, in an order that does not depend on threads.
     fn barrier(&mut self, now: Timestamp, out: &mut Emitter) -> Result<(), SourceError>;
@@ -125,7 +130,13 @@ pub struct Emitter {
 impl Emitter {
     /// An emitter for `source`, whose events are named `evt:<cause>/<source>/<k>`.
     pub fn new(source: SourceName, seed: Seed, cause: impl Into<String>) -> Self {
-        Emitter { source, seed, cause: cause.into(), count: 0, seen: Vec::new() }
+        Emitter {
+            source,
+            seed,
+            cause: cause.into(),
+            count: 0,
+            seen: Vec::new(),
+        }
     }
 
     /// From here on, events come from another cause: a step's id or an invocation's path. A long path, as
@@ -157,13 +168,20 @@ impl Emitter {
     ) {
         self.count += 1;
         let path = format!("{}/{}/{}", self.cause, self.source, self.count);
-        let operation = Operation { seed: self.seed, path: path.clone() };
+        let operation = Operation {
+            seed: self.seed,
+            path: path.clone(),
+        };
         let taken: Vec<_> = taken.into_iter().collect();
         let alone = taken.len() == 1;
         let events = taken
             .into_iter()
             .map(|(route, to)| {
-                let name = if alone { format!("evt:{path}") } else { format!("evt:{path}/{route}") };
+                let name = if alone {
+                    format!("evt:{path}")
+                } else {
+                    format!("evt:{path}/{route}")
+                };
                 Event {
                     id: self.seed.request_id(&name),
                     name: Name::new(name),
@@ -223,7 +241,12 @@ pub struct SourceError {
 impl SourceError {
     /// An error about the source as a whole.
     pub fn new(what: impl Into<String>) -> Self {
-        SourceError { subscription: None, key: None, what: what.into(), help: None }
+        SourceError {
+            subscription: None,
+            key: None,
+            what: what.into(),
+            help: None,
+        }
     }
 
     /// With the key at fault.

@@ -120,7 +120,10 @@ impl Config {
         let name = self.bucket.as_str();
         let why = if !(3..=63).contains(&name.len()) {
             "must be 3 to 63 characters long"
-        } else if !name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-')) {
+        } else if !name
+            .bytes()
+            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'))
+        {
             "may hold only lower-case letters, digits, dots and hyphens"
         } else if !edge(name.bytes().next()) || !edge(name.bytes().last()) {
             "must begin and end with a letter or a digit"
@@ -128,9 +131,15 @@ impl Config {
             "must not hold two dots in a row"
         } else if name.parse::<std::net::Ipv4Addr>().is_ok() {
             "must not look like an IP address"
-        } else if ["xn--", "sthree-", "amzn-s3-demo-"].iter().any(|p| name.starts_with(p)) {
+        } else if ["xn--", "sthree-", "amzn-s3-demo-"]
+            .iter()
+            .any(|p| name.starts_with(p))
+        {
             "begins with a prefix that S3 reserves"
-        } else if ["-s3alias", "--ol-s3", ".mrap", "--x-s3"].iter().any(|s| name.ends_with(s)) {
+        } else if ["-s3alias", "--ol-s3", ".mrap", "--x-s3"]
+            .iter()
+            .any(|s| name.ends_with(s))
+        {
             "ends with a suffix that S3 reserves"
         } else {
             return Ok(());
@@ -158,12 +167,33 @@ mod tests {
     #[test]
     fn bucket_names_follow_s3s_rules() {
         for good in ["abc", "a1.b-c", "my-bucket", &"x".repeat(63)] {
-            assert!(config(&format!(r#"{{"bucket":"{good}"}}"#)).check_bucket().is_ok(), "{good}");
+            assert!(
+                config(&format!(r#"{{"bucket":"{good}"}}"#))
+                    .check_bucket()
+                    .is_ok(),
+                "{good}"
+            );
         }
-        for bad in
-            ["ab", "Abc", "a_b", "-ab", "ab-", "a..b", "10.0.0.1", "xn--abc", "a/b", "x-s3alias", ".abc", "äbc"]
-        {
-            assert!(config(&format!(r#"{{"bucket":"{bad}"}}"#)).check_bucket().is_err(), "{bad}");
+        for bad in [
+            "ab",
+            "Abc",
+            "a_b",
+            "-ab",
+            "ab-",
+            "a..b",
+            "10.0.0.1",
+            "xn--abc",
+            "a/b",
+            "x-s3alias",
+            ".abc",
+            "äbc",
+        ] {
+            assert!(
+                config(&format!(r#"{{"bucket":"{bad}"}}"#))
+                    .check_bucket()
+                    .is_err(),
+                "{bad}"
+            );
         }
     }
 

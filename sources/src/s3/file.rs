@@ -74,8 +74,15 @@ pub fn place(root: &Path, key: &str) -> Place {
 
 /// What tells whether a file changed.
 pub fn stamp(metadata: &Metadata) -> Stamp {
-    let mtime = metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec());
-    Stamp { size: metadata.size(), mtime, inode: metadata.ino() }
+    let mtime = metadata
+        .mtime()
+        .saturating_mul(1_000_000_000)
+        .saturating_add(metadata.mtime_nsec());
+    Stamp {
+        size: metadata.size(),
+        mtime,
+        inode: metadata.ino(),
+    }
 }
 
 /// Reads a file that nobody writes. Where the system does not tell, `trusted` says whether there is other
@@ -193,8 +200,13 @@ mod tests {
         drop(one);
         assert_eq!(read(&path, true), Content::Written);
         drop(two);
-        let Content::Whole(stamp, md5) = read(&path, false) else { panic!("is complete") };
-        assert_eq!((stamp.size, md5.as_str()), (0, "d41d8cd98f00b204e9800998ecf8427e"));
+        let Content::Whole(stamp, md5) = read(&path, false) else {
+            panic!("is complete")
+        };
+        assert_eq!(
+            (stamp.size, md5.as_str()),
+            (0, "d41d8cd98f00b204e9800998ecf8427e")
+        );
     }
 
     #[test]
@@ -206,7 +218,10 @@ mod tests {
         std::fs::write(dir.path().join("out/f"), "x").unwrap();
         std::os::unix::fs::symlink(dir.path().join("out"), root.join("link")).unwrap();
         std::os::unix::fs::symlink(dir.path().join("out/f"), root.join("f")).unwrap();
-        let status = std::process::Command::new("mkfifo").arg(root.join("pipe")).status().unwrap();
+        let status = std::process::Command::new("mkfifo")
+            .arg(root.join("pipe"))
+            .status()
+            .unwrap();
         assert!(status.success());
         for key in ["link", "link/f", "f", "pipe", "none", "none/x"] {
             assert_eq!(place(&root, key), Place::Nothing, "{key}");

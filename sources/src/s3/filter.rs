@@ -119,7 +119,10 @@ struct Affix {
 impl Affix {
     fn new(text: Option<&str>) -> Self {
         let written = text.unwrap_or_default().to_owned();
-        Affix { encoded: encode(&written), written }
+        Affix {
+            encoded: encode(&written),
+            written,
+        }
     }
 
     fn any(&self, test: impl Fn(&str) -> bool) -> bool {
@@ -129,8 +132,11 @@ impl Affix {
 
 /// Checks every route and, unless `allow_overlap`, that no two take the same event.
 pub fn rules(subscriptions: &[Subscription<Filter>], allow_overlap: bool) -> Result<Vec<Rule>, SourceError> {
-    let rules: Vec<Rule> =
-        subscriptions.iter().enumerate().map(|(n, s)| rule(s).map_err(|e| e.of(n))).collect::<Result<_, _>>()?;
+    let rules: Vec<Rule> = subscriptions
+        .iter()
+        .enumerate()
+        .map(|(n, s)| rule(s).map_err(|e| e.of(n)))
+        .collect::<Result<_, _>>()?;
     if !allow_overlap {
         for (n, later) in rules.iter().enumerate() {
             if let Some(earlier) = rules[..n].iter().find(|earlier| overlap(earlier, later)) {
@@ -177,9 +183,10 @@ fn rule(subscription: &Subscription<Filter>) -> Result<Rule, SourceError> {
 fn expand(text: &str) -> Result<Vec<&'static str>, SourceError> {
     let bare = text.strip_prefix("s3:").unwrap_or(text);
     let found: Vec<&'static str> = match bare.strip_suffix(":*") {
-        Some(family) => {
-            TYPES.into_iter().filter(|t| t.split_once(':').is_some_and(|(f, _)| f == family)).collect()
-        }
+        Some(family) => TYPES
+            .into_iter()
+            .filter(|t| t.split_once(':').is_some_and(|(f, _)| f == family))
+            .collect(),
         None => TYPES.into_iter().filter(|t| *t == bare).collect(),
     };
     let Some(first) = found.first() else {
@@ -194,9 +201,11 @@ fn expand(text: &str) -> Result<Vec<&'static str>, SourceError> {
         }));
     };
     if !first.starts_with("ObjectCreated:") && !first.starts_with("ObjectRemoved:") {
-        return Err(SourceError::new(format!("a watched directory never emits `{bare}`"))
-            .at("events")
-            .help("only ObjectCreated and ObjectRemoved events are emitted"));
+        return Err(
+            SourceError::new(format!("a watched directory never emits `{bare}`"))
+                .at("events")
+                .help("only ObjectCreated and ObjectRemoved events are emitted"),
+        );
     }
     Ok(found)
 }
@@ -205,7 +214,8 @@ fn nearest(text: &str) -> &'static str {
     let text: String = text.chars().take(80).collect::<String>().to_lowercase();
     let families = ["ObjectCreated:*", "ObjectRemoved:*"];
     let all = families.into_iter().chain(TYPES);
-    all.min_by_key(|t| distance(&text, &t.to_lowercase())).unwrap_or("ObjectCreated:*")
+    all.min_by_key(|t| distance(&text, &t.to_lowercase()))
+        .unwrap_or("ObjectCreated:*")
 }
 
 /// Levenshtein's distance.
@@ -226,8 +236,12 @@ fn distance(a: &str, b: &str) -> usize {
 
 /// Same event type, one prefix begins the other, one suffix ends the other.
 fn overlap(a: &Rule, b: &Rule) -> bool {
-    let prefixes = a.prefix.any(|x| b.prefix.any(|y| x.starts_with(y) || y.starts_with(x)));
-    let suffixes = a.suffix.any(|x| b.suffix.any(|y| x.ends_with(y) || y.ends_with(x)));
+    let prefixes = a
+        .prefix
+        .any(|x| b.prefix.any(|y| x.starts_with(y) || y.starts_with(x)));
+    let suffixes = a
+        .suffix
+        .any(|x| b.suffix.any(|y| x.ends_with(y) || y.ends_with(x)));
     !a.events.is_disjoint(&b.events) && prefixes && suffixes
 }
 
@@ -243,7 +257,10 @@ impl Rule {
         } else {
             return None;
         };
-        Some(Refusal { route: self.route.clone(), why })
+        Some(Refusal {
+            route: self.route.clone(),
+            why,
+        })
     }
 }
 
@@ -269,17 +286,37 @@ mod tests {
         use serde_json::json;
         for (a, b, refused) in [
             (json!({}), json!({}), true),
-            (json!({"events": "ObjectCreated:*"}), json!({"events": "s3:ObjectCreated:Put"}), true),
-            (json!({"events": "ObjectCreated:Put"}), json!({"events": "ObjectCreated:Copy"}), false),
-            (json!({"events": "ObjectCreated:*"}), json!({"events": ["ObjectRemoved:Delete"]}), false),
+            (
+                json!({"events": "ObjectCreated:*"}),
+                json!({"events": "s3:ObjectCreated:Put"}),
+                true,
+            ),
+            (
+                json!({"events": "ObjectCreated:Put"}),
+                json!({"events": "ObjectCreated:Copy"}),
+                false,
+            ),
+            (
+                json!({"events": "ObjectCreated:*"}),
+                json!({"events": ["ObjectRemoved:Delete"]}),
+                false,
+            ),
             (json!({"prefix": "a/"}), json!({"prefix": "b/"}), false),
             (json!({"prefix": "a/"}), json!({"prefix": "a/b/"}), true),
             (json!({"prefix": "a/"}), json!({}), true),
             (json!({"suffix": ".jpg"}), json!({"suffix": ".png"}), false),
             (json!({"suffix": ".jpg"}), json!({"suffix": "g"}), true),
             (json!({"suffix": ".jpg"}), json!({"prefix": "a/"}), true),
-            (json!({"prefix": "a/", "suffix": ".jpg"}), json!({"prefix": "a/b", "suffix": ".png"}), false),
-            (json!({"prefix": "a/", "suffix": ".jpg"}), json!({"prefix": "b/", "suffix": ".jpg"}), false),
+            (
+                json!({"prefix": "a/", "suffix": ".jpg"}),
+                json!({"prefix": "a/b", "suffix": ".png"}),
+                false,
+            ),
+            (
+                json!({"prefix": "a/", "suffix": ".jpg"}),
+                json!({"prefix": "b/", "suffix": ".jpg"}),
+                false,
+            ),
             (json!({"prefix": "a b"}), json!({"prefix": "a+b"}), true),
             (json!({"prefix": ""}), json!({"suffix": ""}), true),
         ] {
@@ -305,8 +342,20 @@ mod tests {
         assert_eq!(error.help.unwrap(), "did you mean `ObjectRemoved:Delete`?");
         let error = one(json!({"events": "ObjectTagging:*"})).unwrap_err();
         assert_eq!(error.what, "a watched directory never emits `ObjectTagging:*`");
-        assert!(one(json!({"events": "Object*"})).unwrap_err().help.unwrap().contains("last segment"));
-        assert!(one(json!({"events": "s3:TestEvent"})).unwrap_err().help.unwrap().contains("nobody"));
+        assert!(
+            one(json!({"events": "Object*"}))
+                .unwrap_err()
+                .help
+                .unwrap()
+                .contains("last segment")
+        );
+        assert!(
+            one(json!({"events": "s3:TestEvent"}))
+                .unwrap_err()
+                .help
+                .unwrap()
+                .contains("nobody")
+        );
         assert!(one(json!({"events": []})).is_err());
         assert!(one(json!({"events": "LifecycleTransition"})).is_err());
         assert!(one(json!({"prefix": "x".repeat(1025)})).is_err());
@@ -321,6 +370,9 @@ mod tests {
         let why = |kind, key| rule.refusal(kind, key).unwrap().why;
         assert_eq!(why(Kind::Put, "red+flowers/a.png"), "key does not end in .jpg");
         assert_eq!(why(Kind::Put, "a.jpg"), "key does not begin with red flowers/");
-        assert_eq!(why(Kind::Delete, "red+flowers/a.jpg"), "route does not take ObjectRemoved:Delete");
+        assert_eq!(
+            why(Kind::Delete, "red+flowers/a.jpg"),
+            "route does not take ObjectRemoved:Delete"
+        );
     }
 }

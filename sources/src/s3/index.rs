@@ -55,8 +55,11 @@ impl Index {
         };
         if let Some(file) = file {
             let failed = |e: rusqlite::Error| {
-                SourceError::new(format!("failed to open the bucket's index {}: {e}", file.display()))
-                    .help("end any other triggerfish that uses it; a damaged index can be deleted")
+                SourceError::new(format!(
+                    "failed to open the bucket's index {}: {e}",
+                    file.display()
+                ))
+                .help("end any other triggerfish that uses it; a damaged index can be deleted")
             };
             index.store = Some(index.load(file).map_err(failed)?);
         }
@@ -85,7 +88,13 @@ impl Index {
                     mtime: row.get(2)?,
                     inode: row.get::<_, i64>(3)?.cast_unsigned(),
                 };
-                self.insert(row.get(0)?, Entry { stamp, md5: row.get(4)? });
+                self.insert(
+                    row.get(0)?,
+                    Entry {
+                        stamp,
+                        md5: row.get(4)?,
+                    },
+                );
             }
             let mut last = store.prepare("SELECT last FROM bucket")?;
             let mut last = last.query([])?;
@@ -108,11 +117,6 @@ impl Index {
         self.entries.get(key)
     }
 
-    /// Every key.
-    pub fn keys(&self) -> impl Iterator<Item = &String> {
-        self.entries.keys()
-    }
-
     /// The keys below the directory `path`; all of them if it is the root, which is empty.
     pub fn below(&self, path: &str) -> Vec<String> {
         if path.is_empty() {
@@ -120,7 +124,10 @@ impl Index {
         }
         let prefix = format!("{path}/");
         let from = self.entries.range(prefix.clone()..);
-        from.map(|(key, _)| key).take_while(|key| key.starts_with(&prefix)).cloned().collect()
+        from.map(|(key, _)| key)
+            .take_while(|key| key.starts_with(&prefix))
+            .cloned()
+            .collect()
     }
 
     /// The keys whose file had this inode number.
@@ -131,7 +138,10 @@ impl Index {
     /// Adds or replaces an object.
     pub fn insert(&mut self, key: String, entry: Entry) {
         self.forget_inode(&key);
-        self.by_inode.entry(entry.stamp.inode).or_default().insert(key.clone());
+        self.by_inode
+            .entry(entry.stamp.inode)
+            .or_default()
+            .insert(key.clone());
         self.mark(&key);
         self.entries.insert(key, entry);
     }
@@ -191,7 +201,8 @@ fn save(
 ) -> rusqlite::Result<()> {
     let transaction = store.transaction()?;
     {
-        let mut put = transaction.prepare_cached("INSERT OR REPLACE INTO object VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let mut put =
+            transaction.prepare_cached("INSERT OR REPLACE INTO object VALUES (?1, ?2, ?3, ?4, ?5)")?;
         let mut delete = transaction.prepare_cached("DELETE FROM object WHERE key = ?1")?;
         for key in unsaved {
             match entries.get(key) {
@@ -205,7 +216,10 @@ fn save(
                 None => delete.execute([key])?,
             };
         }
-        transaction.execute("INSERT OR REPLACE INTO bucket VALUES (1, ?1)", [last.cast_signed()])?;
+        transaction.execute(
+            "INSERT OR REPLACE INTO bucket VALUES (1, ?1)",
+            [last.cast_signed()],
+        )?;
     }
     transaction.commit()
 }
@@ -216,7 +230,14 @@ mod tests {
     use super::*;
 
     fn entry(inode: u64) -> Entry {
-        Entry { stamp: Stamp { size: 1, mtime: 2, inode }, md5: Some("m".into()) }
+        Entry {
+            stamp: Stamp {
+                size: 1,
+                mtime: 2,
+                inode,
+            },
+            md5: Some("m".into()),
+        }
     }
 
     #[test]
@@ -234,7 +255,7 @@ mod tests {
         drop(index);
         let mut index = Index::open(Some(&file)).unwrap();
         assert!(!index.is_fresh());
-        assert_eq!(index.keys().collect::<Vec<_>>(), ["a"]);
+        assert_eq!(index.below(""), ["a"]);
         assert_eq!(index.get("a"), Some(&entry(u64::MAX)));
         assert!(index.sequencer(Timestamp::from_nanos(5)) > last);
     }
@@ -257,7 +278,11 @@ mod tests {
     fn a_damaged_file_is_an_error_with_advice() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("uploads.sqlite");
-        std::fs::write(&file, "this is not a database, although it is long enough to be taken for one").unwrap();
+        std::fs::write(
+            &file,
+            "this is not a database, although it is long enough to be taken for one",
+        )
+        .unwrap();
         assert!(Index::open(Some(&file)).err().unwrap().help.is_some());
     }
 }

@@ -48,7 +48,9 @@ pub fn encode(key: &str) -> String {
     text
 }
 
-const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+const HEX: [char; 16] = [
+    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
+];
 
 /// Checks that a file below a directory can stand for `key`.
 pub fn check(key: &str) -> Result<(), SourceError> {
@@ -108,7 +110,9 @@ impl Ignore {
             Some(globs) => globs.iter().try_for_each(|glob| add(glob))?,
             None => DEFAULT_IGNORE.iter().try_for_each(|glob| add(glob))?,
         }
-        let built = set.build().map_err(|e| SourceError::new(e.to_string()).at("ignore"))?;
+        let built = set
+            .build()
+            .map_err(|e| SourceError::new(e.to_string()).at("ignore"))?;
         Ok(Ignore(built))
     }
 
@@ -158,9 +162,18 @@ mod tests {
     #[test]
     fn temporary_names_are_ignored_and_the_list_can_be_replaced() {
         let ignore = Ignore::new(None).unwrap();
-        for name in
-            [".x.swp", "a/.x.swx", "x~", "4913", ".#x", "#x#", "a/x.tmp", "x.part", ".nfs01", ".DS_Store"]
-        {
+        for name in [
+            ".x.swp",
+            "a/.x.swx",
+            "x~",
+            "4913",
+            ".#x",
+            "#x#",
+            "a/x.tmp",
+            "x.part",
+            ".nfs01",
+            ".DS_Store",
+        ] {
             assert!(ignore.hides(name), "{name}");
         }
         for name in ["x.swp", "x.jpg", "14913", "tmp", "x.tmp/y"] {

@@ -26,6 +26,9 @@ use crate::source::{Emitter, SourceError};
 
 /// When a file that is still written is looked at again, should its close go unnoticed.
 const SAFETY_NET: Duration = Duration::from_secs(1);
+/// How long a name may be missing before it counts as removed: the other half of a rename, or an editor's
+/// new file, follows within this time (spec/sources/s3 §7 rule 6).
+const GRACE: Duration = Duration::from_millis(10);
 
 /// A path that may have changed.
 #[derive(Clone, Debug)]
@@ -36,12 +39,19 @@ pub struct Dirty {
     pub due: Timestamp,
     /// The file as it was at the last look, if someone was writing it then.
     pub written: Option<Stamp>,
+    /// It was missing at the last look, and got its grace.
+    pub missing: bool,
 }
 
 impl Dirty {
     /// A path to look at from `due` on.
     pub fn new(due: Timestamp) -> Self {
-        Dirty { hint: Hint::default(), due, written: None }
+        Dirty {
+            hint: Hint::default(),
+            due,
+            written: None,
+            missing: false,
+        }
     }
 }
 
@@ -61,13 +71,26 @@ impl S3 {
             self.add_tree("", &Dirty::new(now), &mut candidates)?;
         }
         let ready = |dirty: &Dirty| until.is_none_or(|until| dirty.due <= until);
-        let keys: Vec<String> = self.dirty.iter().filter(|(_, dirty)| ready(dirty)).map(|(key, _)| key.clone()).collect();
+        let keys: Vec<String> = self
+            .dirty
+            .iter()
+            .filter(|(_, dirty)| ready(dirty))
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in keys {
-            let Some(dirty) = self.dirty.remove(&key) else { continue };
+            let Some(dirty) = self.dirty.remove(&key) else {
+                continue;
+            };
             match file::place(&self.root, &key) {
                 Place::Directory => {
                     // A directory that appears, moves or is replaced: known keys and found files alike.
-                    let found = Dirty { hint: Hint { changed: dirty.hint.changed, ..Hint::default() }, ..dirty.clone() };
+                    let found = Dirty {
+                        hint: Hint {
+                            changed: dirty.hint.changed,
+                            ..Hint::default()
+                        },
+                        ..dirty.clone()
+                    };
                     for known in self.index.below(&key) {
                         candidates.entry(known).or_insert_with(|| found.clone());
                     }
@@ -87,7 +110,12 @@ impl S3 {
             }
         }
         candidates.retain(|key, _| !self.ignore.hides(key));
-        self.judge_all(candidates, now, out);
+        let grace = if until.is_some() && !self.quiet.is_zero() {
+            GRACE
+        } else {
+            Duration::ZERO
+        };
+        self.judge_all(candidates, grace, now, out);
         Ok(())
     }
 
@@ -97,13 +125,19 @@ impl S3 {
         dirty: &Dirty,
         candidates: &mut BTreeMap<String, Dirty>,
     ) -> Result<(), SourceError> {
-        tree::walk(&self.root, from, &mut self.watch, |key| {
+        tree::walk_from(&self.root, from, &mut self.watch, |key| {
             candidates.entry(key).or_insert_with(|| dirty.clone());
         })
     }
 
     /// Creations come first in the judging, because one may explain a removal: the file moved.
-    fn judge_all(&mut self, candidates: BTreeMap<String, Dirty>, now: Timestamp, out: &mut Emitter) {
+    fn judge_all(
+        &mut self,
+        candidates: BTreeMap<String, Dirty>,
+        grace: Duration,
+        now: Timestamp,
+        out: &mut Emitter,
+    ) {
         let mut changes: BTreeMap<String, Vec<Change>> = BTreeMap::new();
         let mut gone = Vec::new();
         for (key, dirty) in candidates {
@@ -121,7 +155,15 @@ impl S3 {
                         list.push(Change::Created(kind, entry));
                     }
                 },
-                _ => gone.push(key),
+                _ if dirty.missing || grace.is_zero() || self.index.get(&key).is_none() => gone.push(key),
+                _ => {
+                    let dirty = Dirty {
+                        missing: true,
+                        due: now + grace,
+                        ..dirty
+                    };
+                    self.dirty.entry(key).or_insert(dirty);
+                }
             }
         }
         for key in gone {
@@ -146,7 +188,10 @@ impl S3 {
     fn judge(&mut self, key: &str, mut dirty: Dirty, stamp: Stamp, now: Timestamp) -> Found {
         let known = self.index.get(key).cloned();
         let rung = dirty.hint.changed || dirty.hint.closed;
-        if known.as_ref().is_some_and(|entry| entry.stamp == stamp && (!rung || entry.md5.is_none())) {
+        if known
+            .as_ref()
+            .is_some_and(|entry| entry.stamp == stamp && (!rung || entry.md5.is_none()))
+        {
             return Found::Nothing;
         }
         let trusted = dirty.hint.closed || dirty.written == Some(stamp);
@@ -170,10 +215,16 @@ impl S3 {
             }
         };
         let moved_from = self.moved_from(key, stamp);
-        let entry = Entry { stamp, md5: Some(md5) };
+        let entry = Entry {
+            stamp,
+            md5: Some(md5),
+        };
         if let Some(known) = known.filter(|known| known.md5 == entry.md5) {
             // The stamp is the kernel's coarse clock: the same stamp is the write that was announced.
-            let again = self.config.emit_identical.unwrap_or(rung_by_write(&dirty.hint, known.stamp, stamp));
+            let again = self
+                .config
+                .emit_identical
+                .unwrap_or(rung_by_write(&dirty.hint, known.stamp, stamp));
             if known.stamp == stamp || !again {
                 self.index.insert(key.to_owned(), entry);
                 return Found::Nothing;
@@ -191,7 +242,7 @@ impl S3 {
         self.index
             .at_inode(stamp.inode)
             .filter(|old| *old != key && self.index.get(old).is_some_and(|entry| entry.stamp == stamp))
-            .find(|old| file::place(&self.root, old) != Place::File(stamp))
+            .find(|old| file::place(&self.root, old) == Place::Nothing)
             .cloned()
     }
 }

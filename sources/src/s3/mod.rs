@@ -91,10 +91,17 @@ impl Source for S3 {
         Some(directory(config, base))
     }
 
-    fn open(config: Config, subscriptions: Vec<Subscription<Filter>>, site: Site) -> Result<Self, SourceError> {
+    fn open(
+        config: Config,
+        subscriptions: Vec<Subscription<Filter>>,
+        site: Site,
+    ) -> Result<Self, SourceError> {
         Self::check(&config, &subscriptions)?;
         let root = open_root(&directory(&config, &site.base))?;
-        let state = site.state.as_ref().map(|state| state.join(format!("{}.sqlite", config.bucket)));
+        let state = site
+            .state
+            .as_ref()
+            .map(|state| state.join(format!("{}.sqlite", config.bucket)));
         if let Some(parent) = state.as_ref().and_then(|file| file.parent()) {
             std::fs::create_dir_all(parent)
                 .map_err(|e| SourceError::new(format!("failed to make {}: {e}", parent.display())))?;
@@ -149,13 +156,16 @@ impl S3 {
     /// Watches the tree, and decides what its files mean that nobody has announced.
     fn start(&mut self) -> Result<(), SourceError> {
         let mut found = Vec::new();
-        tree::walk(&self.root, "", &mut self.watch, |key| found.push(key))?;
+        tree::walk(&self.root, &mut self.watch, |key| found.push(key))?;
         let silent = match self.config.on_start {
             OnStart::Reconcile => self.index.is_fresh(),
             OnStart::Ignore => true,
             OnStart::All => false,
         };
         if !silent {
+            if self.config.on_start == OnStart::All {
+                found.iter().for_each(|key| self.index.remove(key));
+            }
             self.rescan = true;
             self.site.bell.ring();
             return Ok(());
@@ -164,7 +174,13 @@ impl S3 {
             self.index.remove(&key);
         }
         for key in found.into_iter().filter(|key| !self.ignore.hides(key)) {
-            if let file::Place::File(stamp) = file::place(&self.root, &key) {
+            if file::is_written(&self.root.join(&key)) {
+                // Half uploaded while nobody watched: an object when it is closed.
+                let mut dirty = Dirty::new(Timestamp::from_nanos(0));
+                dirty.hint.changed = true;
+                self.dirty.insert(key, dirty);
+                self.site.bell.ring();
+            } else if let file::Place::File(stamp) = file::place(&self.root, &key) {
                 self.index.insert(key, Entry { stamp, md5: None });
             }
         }
@@ -175,12 +191,17 @@ impl S3 {
         let notes = self.watch.take();
         self.rescan |= notes.rescan;
         for (path, hint) in notes.hints {
-            let Ok(relative) = path.strip_prefix(&self.root) else { continue };
+            let Ok(relative) = path.strip_prefix(&self.root) else {
+                continue;
+            };
             let Some(key) = relative.to_str() else {
                 tracing::warn!(file = %path.display(), "file name is not UTF-8, so it has no key");
                 continue;
             };
-            let dirty = self.dirty.entry(key.to_owned()).or_insert_with(|| Dirty::new(due));
+            let dirty = self
+                .dirty
+                .entry(key.to_owned())
+                .or_insert_with(|| Dirty::new(due));
             dirty.hint.merge(hint);
             dirty.due = due;
         }
@@ -193,9 +214,12 @@ impl S3 {
         if target.is_dir() {
             return Err(SourceError::new(format!("key `{key}` is a directory here")).at("key"));
         }
-        let failed = |e: std::io::Error| SourceError::new(format!("failed to write {}: {e}", target.display()));
+        let failed =
+            |e: std::io::Error| SourceError::new(format!("failed to write {}: {e}", target.display()));
         self.temporary += 1;
-        let temporary = self.root.join(format!("{}{}", key::OWN_TEMPORARY, self.temporary));
+        let temporary = self
+            .root
+            .join(format!("{}{}", key::OWN_TEMPORARY, self.temporary));
         let written = std::fs::File::create(&temporary)
             .and_then(|mut file| file.write_all(body))
             .and_then(|()| std::fs::rename(&temporary, &target));
@@ -208,7 +232,13 @@ impl S3 {
             return Ok(());
         }
         let md5 = file::md5_of(body);
-        self.index.insert(key.to_owned(), Entry { stamp, md5: Some(md5.clone()) });
+        self.index.insert(
+            key.to_owned(),
+            Entry {
+                stamp,
+                md5: Some(md5.clone()),
+            },
+        );
         self.emit(Kind::Put, key, Some((stamp.size, &md5)), now, out);
         Ok(())
     }
@@ -216,13 +246,18 @@ impl S3 {
     /// Makes the directories of a key; each must be one of the bucket's own, not a link out of it.
     fn make_parents(&mut self, key: &str) -> Result<(), SourceError> {
         let mut path = self.root.clone();
-        let Some((parents, _)) = key.rsplit_once('/') else { return Ok(()) };
+        let Some((parents, _)) = key.rsplit_once('/') else {
+            return Ok(());
+        };
         for segment in parents.split('/') {
             path.push(segment);
             match std::fs::symlink_metadata(&path) {
                 Ok(m) if m.is_dir() => continue,
                 Ok(_) => {
-                    let what = format!("key `{key}` goes through {}, which is no directory", path.display());
+                    let what = format!(
+                        "key `{key}` goes through {}, which is no directory",
+                        path.display()
+                    );
                     return Err(SourceError::new(what).at("key"));
                 }
                 Err(_) => {}
@@ -249,7 +284,14 @@ impl S3 {
     }
 
     /// Announces one change to every route that takes it.
-    fn emit(&mut self, kind: Kind, key: &str, content: Option<(u64, &str)>, now: Timestamp, out: &mut Emitter) {
+    fn emit(
+        &mut self,
+        kind: Kind,
+        key: &str,
+        content: Option<(u64, &str)>,
+        now: Timestamp,
+        out: &mut Emitter,
+    ) {
         if key.len() > key::MAX_KEY {
             tracing::warn!(key, "key is longer than 1024 bytes, so nothing is sent for it");
             return;
@@ -283,11 +325,17 @@ fn open_root(directory: &Path) -> Result<PathBuf, SourceError> {
     let metadata = match std::fs::metadata(directory) {
         Ok(metadata) => metadata,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return Err(SourceError::new(format!("bucket directory {shown} does not exist"))
-                .at("directory")
-                .help(format!("mkdir -p {shown}")));
+            return Err(
+                SourceError::new(format!("bucket directory {shown} does not exist"))
+                    .at("directory")
+                    .help(format!("mkdir -p {shown}")),
+            );
         }
-        Err(e) => return Err(SourceError::new(format!("failed to read bucket directory {shown}: {e}")).at("directory")),
+        Err(e) => {
+            return Err(
+                SourceError::new(format!("failed to read bucket directory {shown}: {e}")).at("directory"),
+            );
+        }
     };
     if !metadata.is_dir() {
         return Err(SourceError::new(format!("bucket directory {shown} is a file"))
@@ -313,16 +361,23 @@ pub fn sample(kind: &str, settings: &BTreeMap<String, String>) -> Result<serde_j
         "put" => Kind::Put,
         "copy" => Kind::Copy,
         "delete" => Kind::Delete,
-        other => return Err(SourceError::new(format!("s3 has no event `{other}`")).help("there are put, copy and delete")),
+        other => {
+            return Err(
+                SourceError::new(format!("s3 has no event `{other}`")).help("there are put, copy and delete")
+            );
+        }
     };
     if let Some(unknown) = settings.keys().find(|name| !SETTINGS.contains(&name.as_str())) {
         let help = format!("settings are {}", SETTINGS.join(", "));
         return Err(SourceError::new(format!("s3 events have no setting `{unknown}`")).help(help));
     }
     let get = |name: &str, default: &'static str| settings.get(name).map_or(default, String::as_str);
-    let at = Timestamp::parse_iso(get("time", "2026-01-01T00:00:00.000Z"))
-        .ok_or_else(|| SourceError::new("`time` is not an RFC 3339 time").help("write it like 2026-01-01T00:00:00Z"))?;
-    let size = get("size", "1024").parse().map_err(|_| SourceError::new("`size` is not a number of bytes"))?;
+    let at = Timestamp::parse_iso(get("time", "2026-01-01T00:00:00.000Z")).ok_or_else(|| {
+        SourceError::new("`time` is not an RFC 3339 time").help("write it like 2026-01-01T00:00:00Z")
+    })?;
+    let size = get("size", "1024")
+        .parse()
+        .map_err(|_| SourceError::new("`size` is not a number of bytes"))?;
     let key = get("key", "HappyFace.jpg");
     key::check(key)?;
     let what = Happening {
@@ -336,12 +391,21 @@ pub fn sample(kind: &str, settings: &BTreeMap<String, String>) -> Result<serde_j
         at,
     };
     let mut document = serde_json::Value::Null;
-    let (route, to) = (RouteName::new(get("configuration", "testConfigRule")), router::name::FunctionName::new("f"));
+    let (route, to) = (
+        RouteName::new(get("configuration", "testConfigRule")),
+        router::name::FunctionName::new("f"),
+    );
     let mut emitter = Emitter::new(SourceName::new("sample"), Seed(0), "sample");
-    emitter.observe(kind.name(), key, [(&route, &to)], Vec::new(), |operation, route| {
-        let bytes = record::document(&what, &Ids::of(operation), route.as_str());
-        document = serde_json::from_slice(&bytes).unwrap_or_default();
-        bytes
-    });
+    emitter.observe(
+        kind.name(),
+        key,
+        [(&route, &to)],
+        Vec::new(),
+        |operation, route| {
+            let bytes = record::document(&what, &Ids::of(operation), route.as_str());
+            document = serde_json::from_slice(&bytes).unwrap_or_default();
+            bytes
+        },
+    );
     Ok(document)
 }

@@ -71,10 +71,16 @@ pub struct Ids {
 impl Ids {
     /// The ids of `operation`.
     pub fn of(operation: &Operation) -> Self {
-        let request = operation.bytes("x-amz-request-id")[..8].iter().map(|b| format!("{b:02X}")).collect();
+        let request = operation.bytes("x-amz-request-id")[..8]
+            .iter()
+            .map(|b| format!("{b:02X}"))
+            .collect();
         let mut host = operation.bytes("x-amz-id-2").to_vec();
         host.extend_from_slice(&operation.bytes("x-amz-id-2/2")[..24]);
-        Ids { request, host: base64::engine::general_purpose::STANDARD.encode(host) }
+        Ids {
+            request,
+            host: base64::engine::general_purpose::STANDARD.encode(host),
+        }
     }
 }
 
@@ -86,9 +92,16 @@ pub fn document(what: &Happening<'_>, ids: &Ids, configuration: &str) -> Bytes {
         aws_region: what.region,
         event_time: what.at.iso_millis(),
         event_name: what.kind.name(),
-        user_identity: Principal { principal_id: PRINCIPAL },
-        request_parameters: RequestParameters { source_ip_address: "127.0.0.1" },
-        response_elements: ResponseElements { request: &ids.request, host: &ids.host },
+        user_identity: Principal {
+            principal_id: PRINCIPAL,
+        },
+        request_parameters: RequestParameters {
+            source_ip_address: "127.0.0.1",
+        },
+        response_elements: ResponseElements {
+            request: &ids.request,
+            host: &ids.host,
+        },
         s3: S3Part {
             s3_schema_version: "1.0",
             configuration_id: configuration,
@@ -106,7 +119,9 @@ pub fn document(what: &Happening<'_>, ids: &Ids, configuration: &str) -> Bytes {
         },
     };
     // Strings and numbers in structs always serialize.
-    serde_json::to_vec(&Document { records: [record] }).unwrap_or_default().into()
+    serde_json::to_vec(&Document { records: [record] })
+        .unwrap_or_default()
+        .into()
 }
 
 #[derive(Serialize)]
@@ -239,8 +254,16 @@ mod tests {
     #[test]
     fn the_fields_of_the_older_samples_are_all_there() {
         for (kind, content, sample) in [
-            (Kind::Put, Some((1024, "0123")), include_str!("../../tests/fixtures/seed-s3-put.json")),
-            (Kind::Delete, None, include_str!("../../tests/fixtures/seed-s3-delete.json")),
+            (
+                Kind::Put,
+                Some((1024, "0123")),
+                include_str!("../../tests/fixtures/seed-s3-put.json"),
+            ),
+            (
+                Kind::Delete,
+                None,
+                include_str!("../../tests/fixtures/seed-s3-delete.json"),
+            ),
         ] {
             let ours: Value = serde_json::from_slice(&emitted(kind, content, "2.0")).unwrap();
             let theirs: Value = serde_json::from_str(sample).unwrap();
@@ -262,7 +285,11 @@ mod tests {
                     assert_fields(item, &found[n], &format!("{path}/{n}"));
                 }
             }
-            other => assert_eq!(std::mem::discriminant(other), std::mem::discriminant(found), "{path}"),
+            other => assert_eq!(
+                std::mem::discriminant(other),
+                std::mem::discriminant(found),
+                "{path}"
+            ),
         }
     }
 }

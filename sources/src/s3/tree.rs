@@ -23,11 +23,17 @@ pub fn walk_from(
 ) -> Result<(), SourceError> {
     let mut folders = vec![from.to_owned()];
     while let Some(folder) = folders.pop() {
-        let path = if folder.is_empty() { root.to_owned() } else { root.join(&folder) };
+        let path = if folder.is_empty() {
+            root.to_owned()
+        } else {
+            root.join(&folder)
+        };
         if !watch.add(&path)? {
             continue;
         }
-        let Ok(entries) = std::fs::read_dir(&path) else { continue };
+        let Ok(entries) = std::fs::read_dir(&path) else {
+            continue;
+        };
         for entry in entries.flatten() {
             let Ok(kind) = entry.file_type() else { continue };
             let name = entry.file_name();
@@ -35,7 +41,11 @@ pub fn walk_from(
                 tracing::warn!(file = %entry.path().display(), "file name is not UTF-8, so it has no key");
                 continue;
             };
-            let key = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+            let key = if folder.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{folder}/{name}")
+            };
             if kind.is_dir() {
                 folders.push(key);
             } else if kind.is_file() {

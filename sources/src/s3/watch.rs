@@ -22,14 +22,12 @@ const MAX_HINTS: usize = 65_536;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the watcher said about one path since it was last looked at.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hint {
     /// Written to, created, or moved in: the same bytes again would be a new put.
     pub changed: bool,
     /// A writer closed it, or it arrived by a rename: its content is complete.
     pub closed: bool,
-    /// Where a rename came from.
-    pub from: Option<PathBuf>,
 }
 
 impl Hint {
@@ -37,9 +35,6 @@ impl Hint {
     pub fn merge(&mut self, later: Hint) {
         self.changed |= later.changed;
         self.closed |= later.closed;
-        if later.from.is_some() {
-            self.from = later.from;
-        }
     }
 }
 
@@ -81,10 +76,20 @@ impl Watch {
     /// A watcher that notes what happens below `root` and rings `bell`. `cookies` is an empty directory
     /// of its own, outside of anything watched.
     pub fn new(root: &Path, cookies: PathBuf, bell: Bell) -> Result<Self, SourceError> {
-        let book = Mutex::new(Book { notes: Notes::default(), cookie: 0 });
-        let shared = Arc::new(Shared { book, seen: Condvar::new() });
-        let ear =
-            Ear { root: root.to_owned(), cookies: cookies.clone(), shared: Arc::clone(&shared), bell };
+        let book = Mutex::new(Book {
+            notes: Notes::default(),
+            cookie: 0,
+        });
+        let shared = Arc::new(Shared {
+            book,
+            seen: Condvar::new(),
+        });
+        let ear = Ear {
+            root: root.to_owned(),
+            cookies: cookies.clone(),
+            shared: Arc::clone(&shared),
+            bell,
+        };
         let failed = |e: &dyn std::fmt::Display, path: &Path| {
             SourceError::new(format!("failed to watch {}: {e}", path.display()))
                 .help("raise fs.inotify.max_user_instances with sysctl, or watch fewer buckets")
@@ -93,7 +98,12 @@ impl Watch {
         std::fs::create_dir_all(&cookies).map_err(|e| failed(&e, &cookies))?;
         let cookies = std::fs::canonicalize(&cookies).map_err(|e| failed(&e, &cookies))?;
         let _ = std::fs::remove_file(cookies.join("0"));
-        let mut watch = Watch { watcher, shared, cookies, cookie: 0 };
+        let mut watch = Watch {
+            watcher,
+            shared,
+            cookies,
+            cookie: 0,
+        };
         let place = watch.cookies.clone();
         if !watch.add(&place)? {
             return Err(SourceError::new(format!("{} vanished", place.display())));
@@ -104,7 +114,9 @@ impl Watch {
     /// Watches a directory; `false` if it is gone. Adding it again is right whenever it may be another
     /// directory of the same name.
     pub fn add(&mut self, directory: &Path) -> Result<bool, SourceError> {
-        let Err(error) = self.watcher.watch(directory, RecursiveMode::NonRecursive) else { return Ok(true) };
+        let Err(error) = self.watcher.watch(directory, RecursiveMode::NonRecursive) else {
+            return Ok(true);
+        };
         match error.kind {
             ErrorKind::PathNotFound => Ok(false),
             ErrorKind::Io(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
@@ -112,11 +124,15 @@ impl Watch {
                 tracing::warn!(directory = %directory.display(), "directory cannot be read, so it is not watched");
                 Ok(false)
             }
-            ErrorKind::MaxFilesWatch => {
-                Err(SourceError::new(format!("the system's limit of watches is reached at {}", directory.display()))
-                    .help("raise fs.inotify.max_user_watches with sysctl, or watch a smaller tree"))
-            }
-            kind => Err(SourceError::new(format!("failed to watch {}: {kind:?}", directory.display()))),
+            ErrorKind::MaxFilesWatch => Err(SourceError::new(format!(
+                "the system's limit of watches is reached at {}",
+                directory.display()
+            ))
+            .help("raise fs.inotify.max_user_watches with sysctl, or watch a smaller tree")),
+            kind => Err(SourceError::new(format!(
+                "failed to watch {}: {kind:?}",
+                directory.display()
+            ))),
         }
     }
 
@@ -215,7 +231,7 @@ impl Ear {
     }
 }
 
-/// The path that an event makes dirty, and how; `None` for mere opens.
+/// The path that an event makes dirty, and how; `None` for what changes nothing.
 fn hint(mut event: Event) -> Option<(PathBuf, Hint)> {
     let mut hint = Hint::default();
     match event.kind {
@@ -227,12 +243,8 @@ fn hint(mut event: Event) -> Option<(PathBuf, Hint)> {
             hint.changed = true;
             hint.closed = true;
         }
-        // Follows From and To; adds only where the file came from.
-        EventKind::Modify(ModifyKind::Name(RenameMode::Both)) if event.paths.len() == 2 => {
-            let to = event.paths.pop()?;
-            hint.from = event.paths.pop();
-            return Some((to, hint));
-        }
+        // Follows From and To, and says nothing new.
+        EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => return None,
         _ => {}
     }
     event.paths.pop().map(|path| (path, hint))
