@@ -147,6 +147,11 @@ impl<C: Clock<H::News>, H: Hands> Fabric<C, H> {
         self.router.settings()
     }
 
+    /// Ends the loop; whoever waits for room in the inbox learns that there is none.
+    pub fn into_hands(self) -> H {
+        self.hands
+    }
+
     /// Writes an entry at the present time.
     pub fn note(&mut self, entry: Entry) {
         self.journal.write(self.clock.now(), entry);

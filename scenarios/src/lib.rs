@@ -15,6 +15,7 @@ pub mod faults;
 pub mod file;
 pub mod hands;
 pub mod junit;
+pub mod live;
 pub mod load;
 pub mod matcher;
 pub mod node;

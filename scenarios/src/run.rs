@@ -75,6 +75,8 @@ pub struct Run {
     pub trace: String,
     /// The run was interrupted.
     pub interrupted: bool,
+    /// Each time that nothing more could happen, and why.
+    pub why: Vec<String>,
 }
 
 /// Expectations, understood before anything runs.
@@ -137,6 +139,7 @@ pub fn run(scenario: &Scenario, options: &Options) -> Run {
         seed: options.seed.unwrap_or(scenario.seed),
         trace: String::new(),
         interrupted: false,
+        why: Vec::new(),
     };
     match Stage::set(scenario, options, &mut run, &lines) {
         Ok(stage) => stage.play(&mut run),
@@ -165,6 +168,7 @@ struct Stage<'a> {
     lines: Lines,
     deadline: Instant,
     last_event: Timestamp,
+    why: Vec<String>,
     _root: tempfile::TempDir,
 }
 
@@ -229,6 +233,7 @@ impl<'a> Stage<'a> {
             lines: Arc::clone(lines),
             deadline: Instant::now() + scenario.timeout,
             last_event: scenario.clock_start,
+            why: Vec::new(),
             _root: root,
         })
     }
@@ -248,6 +253,7 @@ impl<'a> Stage<'a> {
         run.trace = trace;
         run.virtual_time = self.last_event.since(self.scenario.clock_start);
         run.boot = self.fabric.hands.boot;
+        run.why = self.why;
         self.fabric.hands.stop();
     }
 
@@ -414,7 +420,22 @@ impl<'a> Stage<'a> {
 
     /// Runs until nothing more can happen at `until` or before it.
     fn quiesce(&mut self, until: Timestamp) -> Result<(), Halt> {
-        while !matches!(self.turn(until)?, Turn::Quiet(_)) {}
+        let next = loop {
+            if let Turn::Quiet(next) = self.turn(until)? {
+                break next;
+            }
+        };
+        let since = |at: Timestamp| crate::timeline::clock(at.since(self.scenario.clock_start));
+        let next = next.map_or_else(|| "no timer is left".to_owned(), |at| format!("the next timer is at {}", since(at)));
+        let why = format!(
+            "quiet at {}: no handler runs, {} sources have nothing new, {} events open, {next}",
+            since(self.fabric.now()),
+            self.directories.len(),
+            self.fabric.open()
+        );
+        if self.why.last() != Some(&why) {
+            self.why.push(why);
+        }
         Ok(())
     }
 

@@ -475,3 +475,23 @@ fn a_barrier_with_nothing_to_say_is_quick() {
     waits.sort();
     println!("empty barrier: p50 {:?}, p99 {:?}", waits[100], waits[198]);
 }
+
+/// A live host must not see an editor's save as a removal and a put.
+#[test]
+fn an_editors_save_is_one_put_when_polled() {
+    let mut b = Bucket::new();
+    b.write("f", "1");
+    assert_eq!(b.wait_for(1), ["Put f"]);
+    b.rename("f", "f~");
+    let s3 = b.s3.as_mut().unwrap();
+    let mut now = clock();
+    for _ in 0..3 {
+        let _ = b.ear.recv_timeout(Duration::from_millis(5));
+        s3.poll(now, &mut b.out).unwrap();
+        now = now + Duration::from_millis(2);
+    }
+    assert!(b.out.take().is_empty());
+    b.write("f", "2");
+    fs::remove_file(b.root.join("f~")).unwrap();
+    assert_eq!(b.seen(), ["Put f"]);
+}

@@ -409,3 +409,73 @@ pub fn sample(kind: &str, settings: &BTreeMap<String, String>) -> Result<serde_j
     );
     Ok(document)
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+    use super::*;
+    use crate::source::Bell;
+
+    #[test]
+    fn a_sample_takes_what_is_set_and_refuses_the_rest() {
+        let set = BTreeMap::from([("key".to_owned(), "a b.jpg".to_owned())]);
+        let put = sample("put", &set).unwrap();
+        assert_eq!(put["Records"][0]["s3"]["object"]["key"], "a+b.jpg");
+        assert_eq!(
+            put["Records"][0]["responseElements"]["x-amz-id-2"]
+                .as_str()
+                .unwrap()
+                .len(),
+            76
+        );
+        assert!(
+            sample("delete", &set).unwrap()["Records"][0]["s3"]["object"]
+                .get("size")
+                .is_none()
+        );
+        assert!(sample("move", &set).is_err());
+        assert!(sample("put", &BTreeMap::from([("kye".to_owned(), String::new())])).is_err());
+    }
+
+    /// The kernel's queue overflowed: hints are gone, and the bucket itself must tell.
+    #[test]
+    fn an_overflow_loses_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("uploads");
+        std::fs::create_dir(&root).unwrap();
+        std::fs::write(root.join("old"), "old").unwrap();
+        let site = Site {
+            name: SourceName::new("uploads"),
+            base: dir.path().into(),
+            state: None,
+            scratch: dir.path().join("scratch"),
+            seed: Seed(0),
+            region: "us-east-1".into(),
+            account: "123456789012".into(),
+            bell: Bell::new().0,
+        };
+        let config: Config = serde_json::from_str(r#"{"bucket":"uploads"}"#).unwrap();
+        let mut s3 = S3::open(config, Vec::new(), site).unwrap();
+        std::fs::write(root.join("new"), "new").unwrap();
+        std::fs::create_dir(root.join("d")).unwrap();
+        std::fs::write(root.join("d/deep"), "deep").unwrap();
+        std::fs::remove_file(root.join("old")).unwrap();
+        s3.watch.sync();
+        s3.watch.overflow(Bell::new().0);
+        let mut out = Emitter::new(SourceName::new("uploads"), Seed(0), "test");
+        s3.barrier(Timestamp::from_millis(1), &mut out).unwrap();
+        let seen: Vec<_> = out
+            .take()
+            .into_iter()
+            .map(|o| format!("{} {}", o.kind, o.subject))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                "ObjectCreated:Put d/deep",
+                "ObjectCreated:Put new",
+                "ObjectRemoved:Delete old"
+            ]
+        );
+    }
+}

@@ -1,0 +1,162 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Plays AWS's side of an event-driven program: sources, router, retries, local Lambda processes.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run scenario files in virtual time.
+    Test(Test),
+    /// Run the project live: sources, functions, and the Lambda Invoke API on one port.
+    Up(Up),
+    /// Call one function of the project and print what it answers.
+    Invoke(Invoke),
+    /// Print a sample event in the documented format: `event s3 put --set key=cat.jpg`.
+    Event(Event),
+    /// Print the timeline of a run.
+    Show(Show),
+    /// Make a project to start from.
+    Init(Init),
+    /// Check files without running them.
+    Lint(Lint),
+    /// Print the JSON Schema of scenario and project files.
+    Schema,
+}
+
+/// `triggerfish test`.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Scenario files, or directories with them.
+    #[arg(default_value = ".")]
+    pub paths: Vec<PathBuf>,
+    /// Run only scenarios whose name or file contains this.
+    #[arg(long)]
+    pub filter: Option<String>,
+    /// Run only scenarios with this tag.
+    #[arg(long)]
+    pub tag: Option<String>,
+    /// What every id is derived from; overrides the files.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Scenarios at the same time; by default one for each core.
+    #[arg(long, short)]
+    pub jobs: Option<usize>,
+    /// Run each scenario this often and fail if its traces differ.
+    #[arg(long, default_value_t = 1)]
+    pub times: usize,
+    /// Say why time may or may not move, after each scenario.
+    #[arg(long)]
+    pub why: bool,
+    /// Write a JUnit report.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Where journals go.
+    #[arg(long, default_value = ".triggerfish/runs")]
+    pub runs: PathBuf,
+}
+
+/// `triggerfish up`.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// The project file; by default triggerfish.yaml, or an empty fabric if there is none.
+    pub file: Option<PathBuf>,
+    /// Loopback address to listen on; port 0 picks one.
+    #[arg(long, default_value = "127.0.0.1:4566")]
+    pub listen: String,
+    /// Keeps what each bucket has announced across restarts.
+    #[arg(long, default_value = ".triggerfish/state")]
+    pub data_dir: PathBuf,
+    /// Handler processes at the same time; further events wait.
+    #[arg(long)]
+    pub slots: Option<u32>,
+    /// Where the journal goes.
+    #[arg(long, default_value = ".triggerfish/runs")]
+    pub runs: PathBuf,
+}
+
+/// `triggerfish invoke`.
+#[derive(Debug, Args)]
+pub struct Invoke {
+    /// The function.
+    pub function: String,
+    /// The event: JSON, or @FILE; `-` reads standard input.
+    #[arg(long, short, default_value = "{}")]
+    pub payload: String,
+    /// Print the log to stderr.
+    #[arg(long)]
+    pub log: bool,
+    /// The project file.
+    #[arg(long, default_value = "triggerfish.yaml")]
+    pub project: PathBuf,
+}
+
+/// `triggerfish event`.
+#[derive(Debug, Args)]
+pub struct Event {
+    /// The kind of source.
+    pub source: Option<String>,
+    /// The event of that source.
+    pub kind: Option<String>,
+    /// Sets a part of the event: `--set key=cat.jpg`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// `triggerfish show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// A run: its directory, its journal, or the start of its name below .triggerfish/runs.
+    pub run: String,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Where runs are looked for.
+    #[arg(long, default_value = ".triggerfish/runs")]
+    pub runs: PathBuf,
+}
+
+/// `triggerfish init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The directory to make.
+    pub directory: PathBuf,
+}
+
+/// `triggerfish lint`.
+#[derive(Debug, Args)]
+pub struct Lint {
+    /// Files, or directories with them.
+    #[arg(default_value = ".")]
+    pub paths: Vec<PathBuf>,
+}
+
+/// For people or for machines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Logs go to stderr; `TRIGGERFISH_LOG` chooses them, warnings by default.
+pub fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TRIGGERFISH_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+}

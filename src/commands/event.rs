@@ -1,0 +1,44 @@
+//! `triggerfish event` and `triggerfish schema`: what the catalog of sources can print.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail};
+use scenarios::schema;
+use sources::catalog::{ROWS, Row};
+
+use crate::cli::Event;
+
+/// Runs `triggerfish event`.
+pub fn run(args: &Event) -> Result<u8> {
+    let (Some(source), Some(kind)) = (&args.source, &args.kind) else {
+        for row in ROWS {
+            println!("{}: {}, events {}", row.kind, row.summary, row.samples.join(", "));
+        }
+        return Ok(super::OK);
+    };
+    let Some(row) = ROWS.iter().find(|row| row.kind == source.as_str()) else {
+        let kinds: Vec<&str> = ROWS.iter().map(|row| row.kind).collect();
+        bail!("there is no source `{source}`; there are {}", kinds.join(", "));
+    };
+    let mut settings = BTreeMap::new();
+    for pair in &args.set {
+        let (key, value) = pair.split_once('=').with_context(|| format!("`--set {pair}`: write KEY=VALUE"))?;
+        settings.insert(key.to_owned(), value.to_owned());
+    }
+    match (row.sample)(kind, &settings) {
+        Ok(event) => println!("{}", serde_json::to_string_pretty(&event)?),
+        Err(error) => match &error.help {
+            Some(help) => bail!("{error}: {help}"),
+            None => bail!("{error}"),
+        },
+    }
+    Ok(super::OK)
+}
+
+/// Runs `triggerfish schema`.
+pub fn schema() -> Result<u8> {
+    let mut generator = schemars::SchemaGenerator::default();
+    let kinds: Vec<_> = ROWS.iter().map(|row: &Row| (row.kind, (row.config)(&mut generator), (row.filter)(&mut generator))).collect();
+    println!("{}", serde_json::to_string_pretty(&schema::schema(&kinds))?);
+    Ok(super::OK)
+}

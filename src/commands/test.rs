@@ -1,0 +1,193 @@
+//! `triggerfish test`: scenario files side by side, each in a world of its own.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use crossbeam_channel::Receiver;
+use scenarios::diagnostic::{Diagnostic, Files};
+use scenarios::load;
+use scenarios::report::{Outcome, Verdict, block, json, line, summary};
+use scenarios::run::{self, Options};
+
+use super::select;
+use crate::cli::{Format, Test};
+
+/// Runs the command.
+pub fn run(args: &Test) -> Result<u8> {
+    let began = Instant::now();
+    let files = select::scenarios(&args.paths)?;
+    let stop = super::up::on_interrupt()?;
+    let loaded: Vec<Loaded> = files.iter().map(|path| load_one(path)).filter(|one| one.selected(args)).collect();
+    if loaded.is_empty() {
+        eprintln!("nothing selected: no scenario files{}", describe_filter(args));
+        return Ok(super::NOTHING);
+    }
+    let width = loaded.iter().map(|one| one.shown.chars().count()).max().unwrap_or(0);
+    let verdicts = run_all(&loaded, args, &stop, |verdict| print_one(verdict, args, width));
+    if args.format == Format::Text {
+        println!("{}", summary(&verdicts, began.elapsed()));
+    }
+    if let Some(path) = &args.junit {
+        let text = scenarios::junit::junit(&verdicts)?;
+        std::fs::write(path, text).with_context(|| format!("failed to write {}", path.display()))?;
+    }
+    Ok(exit_code(&verdicts))
+}
+
+struct Loaded {
+    shown: String,
+    files: Files,
+    scenario: Result<scenarios::file::Scenario, Vec<Diagnostic>>,
+}
+
+impl Loaded {
+    /// A file that cannot be read is always selected: it must not be left out silently.
+    fn selected(&self, args: &Test) -> bool {
+        let Ok(scenario) = &self.scenario else { return true };
+        args.tag.as_ref().is_none_or(|tag| scenario.tags.contains(tag))
+            && args.filter.as_ref().is_none_or(|text| self.shown.contains(text) || scenario.name.contains(text))
+    }
+}
+
+fn load_one(path: &Path) -> Loaded {
+    let mut files = Files::default();
+    let scenario = load::load(path, &mut files).and_then(|scenario| {
+        let problems = run::check(&scenario);
+        if problems.is_empty() { Ok(scenario) } else { Err(problems) }
+    });
+    Loaded { shown: select::shown(path), files, scenario }
+}
+
+fn describe_filter(args: &Test) -> String {
+    match (&args.filter, &args.tag) {
+        (None, None) => String::new(),
+        (filter, tag) => format!(" (filter {filter:?}, tag {tag:?})"),
+    }
+}
+
+/// Runs everything on `jobs` threads; `tell` hears of each in the order of the files.
+fn run_all(loaded: &[Loaded], args: &Test, stop: &Receiver<()>, mut tell: impl FnMut(&Verdict)) -> Vec<Verdict> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = args.jobs.unwrap_or(cores).clamp(1, loaded.len().max(1));
+    let next = AtomicUsize::new(0);
+    let (send, receive) = mpsc::channel();
+    let mut done: BTreeMap<usize, Verdict> = BTreeMap::new();
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            let (send, next) = (send.clone(), &next);
+            scope.spawn(move || {
+                loop {
+                    let i = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(one) = loaded.get(i) else { return };
+                    if send.send((i, run_one(one, args, stop))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(send);
+        let mut told = 0;
+        for (i, verdict) in receive {
+            done.insert(i, verdict);
+            while let Some(verdict) = done.get(&told) {
+                tell(verdict);
+                told += 1;
+            }
+        }
+    });
+    done.into_values().collect()
+}
+
+fn run_one(one: &Loaded, args: &Test, stop: &Receiver<()>) -> Verdict {
+    let mut verdict = Verdict {
+        file: one.shown.clone(),
+        name: one.shown.clone(),
+        run: None,
+        broken: Vec::new(),
+        journal: None,
+        files: one.files.clone(),
+    };
+    let scenario = match &one.scenario {
+        Ok(scenario) => scenario,
+        Err(problems) => {
+            verdict.broken = problems.clone();
+            return verdict;
+        }
+    };
+    verdict.name.clone_from(&scenario.name);
+    let journal = args.runs.join(run_name(&one.shown));
+    let options = Options { seed: args.seed, journal: Some(journal.clone()), stop: stop.clone() };
+    let first = run::run(scenario, &options);
+    for round in 1..args.times {
+        if first.interrupted {
+            break;
+        }
+        let again = run::run(scenario, &Options { journal: None, ..options.clone() });
+        if again.trace != first.trace && !again.interrupted {
+            let (a, b) = first_difference(&first.lines, &again.lines);
+            let what = format!("run {} of the same scenario and seed went differently", round + 1);
+            verdict.broken.push(Diagnostic::new("E401", what).note(format!("- {a}")).note(format!("+ {b}")));
+            break;
+        }
+    }
+    verdict.journal = Some(journal);
+    verdict.run = Some(first);
+    verdict
+}
+
+fn first_difference(a: &[router::journal::Line], b: &[router::journal::Line]) -> (String, String) {
+    let traced = |lines: &[router::journal::Line]| -> Vec<String> {
+        let lines = lines.iter().filter(|line| line.entry.is_traced());
+        lines.map(|line| serde_json::to_string(line).unwrap_or_default()).collect()
+    };
+    let (a, b) = (traced(a), traced(b));
+    let n = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
+    let show = |lines: &[String]| lines.get(n).cloned().unwrap_or_else(|| "(the end)".to_owned());
+    (show(&a), show(&b))
+}
+
+/// The same scenario always writes to the same place, so runs do not pile up.
+fn run_name(shown: &str) -> PathBuf {
+    let safe: String = shown.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' }).collect();
+    PathBuf::from(safe)
+}
+
+fn print_one(verdict: &Verdict, args: &Test, width: usize) {
+    if args.format == Format::Json {
+        println!("{}", json(verdict));
+        return;
+    }
+    let color = super::colors(std::io::stdout().is_terminal());
+    println!("{}", line(verdict, width, color));
+    let block = block(verdict, color);
+    if !block.is_empty() {
+        println!("\n{block}");
+    }
+    if args.why
+        && let Some(run) = &verdict.run
+    {
+        run.why.iter().for_each(|reason| println!("       {reason}"));
+    }
+}
+
+fn exit_code(verdicts: &[Verdict]) -> u8 {
+    let any = |outcome| verdicts.iter().any(|v| v.outcome() == outcome);
+    if any(Outcome::Interrupted) {
+        super::INTERRUPTED
+    } else if any(Outcome::BadFile) {
+        super::USAGE
+    } else if any(Outcome::NotStarted) {
+        super::NOT_STARTED
+    } else if verdicts.iter().any(|v| v.broken.iter().any(|d| d.code == "E401")) {
+        super::NONDETERMINISM
+    } else if any(Outcome::Fail) {
+        super::FAILED
+    } else {
+        super::OK
+    }
+}

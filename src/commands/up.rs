@@ -1,0 +1,271 @@
+//! `triggerfish up`: a project on the system's clock, until interrupted.
+//!
+//! The calling thread is the fabric's; sources have a thread each, HTTP and handlers live on tokio's.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use anyhow::{Context, Result, bail};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use executor::{Executor, Options as ExecutorOptions, Pace};
+use router::fabric::{Fabric, Inbox, Turn};
+use router::journal::{Entry, Journal, Recorder};
+use router::name::{FunctionName, Seed};
+use router::router::{Input, Router};
+use scenarios::assemble::{self, Places};
+use scenarios::clock::{SystemClock, system_now};
+use scenarios::diagnostic::{Diagnostic, Files};
+use scenarios::file::Scenario;
+use scenarios::hands::{LiveHands, Replies};
+use scenarios::live::Terminal;
+use scenarios::vars::Builtin;
+use scenarios::{load, render, run, runs::FileRecorder};
+use sources::host::{Host, Parts};
+use sources::source::{Bell, Emitter};
+
+use crate::cli::Up;
+use crate::front::gateway::{self, Gateway};
+
+/// Observations and calls that may wait for the fabric before their senders do.
+const ARRIVALS: usize = 1024;
+/// Runs of `up` whose journals are kept.
+const KEEP: usize = 10;
+
+/// Runs the command.
+pub fn run(args: &Up) -> Result<u8> {
+    let mut files = Files::default();
+    let stop = on_interrupt()?;
+    let loaded = load_project(args, &mut files).and_then(|project| start(&project, args, stop));
+    match loaded {
+        Ok(code) => Ok(code),
+        Err(Problem::File(problems)) => Ok(complain(&files, &problems)),
+        Err(Problem::Other(error)) => Err(error),
+    }
+}
+
+/// Prints diagnostics; the exit code says whether the file or the world is at fault.
+pub fn complain(files: &Files, problems: &[Diagnostic]) -> u8 {
+    let color = super::colors(std::io::stderr().is_terminal());
+    for problem in problems {
+        eprintln!("{}", render::render(files, problem, color));
+    }
+    let bad_file = problems.iter().any(|problem| problem.code.starts_with("E1"));
+    if bad_file { super::USAGE } else { super::NOT_STARTED }
+}
+
+/// Why a project does not run.
+pub enum Problem {
+    /// Something in its file, or that the file names.
+    File(Vec<Diagnostic>),
+    /// Anything else.
+    Other(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Problem {
+    fn from(error: E) -> Self {
+        Problem::Other(error.into())
+    }
+}
+
+/// Loads and checks a project file.
+pub fn load_checked(path: &Path, files: &mut Files) -> Result<Scenario, Problem> {
+    let project = load::load_project(path, files).map_err(Problem::File)?;
+    let problems = run::check(&project);
+    if problems.is_empty() { Ok(project) } else { Err(Problem::File(problems)) }
+}
+
+fn load_project(args: &Up, files: &mut Files) -> Result<Option<Scenario>, Problem> {
+    let default = Path::new("triggerfish.yaml");
+    let path = match &args.file {
+        Some(path) if path.is_dir() => path.join(default),
+        Some(path) => path.clone(),
+        None if default.exists() => default.to_owned(),
+        None => return Ok(None),
+    };
+    load_checked(&path, files).map(Some)
+}
+
+fn start(project: &Option<Scenario>, args: &Up, stop: Receiver<()>) -> Result<u8, Problem> {
+    let empty = scenarios::file::Scenario::empty();
+    let project = project.as_ref().unwrap_or(&empty);
+    let address: SocketAddr = args.listen.parse().with_context(|| format!("`--listen {}` is no ADDRESS:PORT", args.listen))?;
+    if !gateway::is_loopback(address) {
+        return Err(Problem::Other(anyhow::anyhow!(
+            "{address} is not a loopback address: whoever can reach the fabric runs code in it; use 127.0.0.1"
+        )));
+    }
+    let io = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("http").enable_all().build()?;
+    let listener = io.block_on(tokio::net::TcpListener::bind(address)).with_context(|| {
+        format!("failed to listen on {address}; another triggerfish may run: choose a port with --listen 127.0.0.1:0")
+    })?;
+    let address = listener.local_addr()?;
+    let scratch = tempfile::Builder::new().prefix("triggerfish-").tempdir()?;
+    let seed = fresh_seed();
+    let slots = args.slots.unwrap_or_else(default_slots);
+    let settings = assemble::settings(project, Some(slots)).map_err(Problem::File)?;
+    let places = Places { fresh: None, state: Some(&args.data_dir), scratch: scratch.path(), seed };
+    let ready = assemble::sources(project, &places).map_err(Problem::File)?;
+    let directories: BTreeMap<String, String> = ready
+        .values()
+        .filter_map(|r| Some((r.name.to_string(), r.directory.as_ref()?.display().to_string())))
+        .collect();
+    let lookup = |builtin: &Builtin| match builtin {
+        Builtin::SourceDirectory(name) => directories.get(name).cloned(),
+        _ => None,
+    };
+    let specs = assemble::functions(project, &lookup).map_err(Problem::File)?;
+    let names: Vec<FunctionName> = specs.iter().map(|spec| spec.name.clone()).collect();
+    let (send, news) = unbounded();
+    let options = ExecutorOptions {
+        endpoint: Some(format!("http://{address}")),
+        ..ExecutorOptions::new(Pace::Live, scratch.path().join("environments"), seed)
+    };
+    let executor = Executor::start(specs, options, send)
+        .map_err(|error| Problem::File(vec![assemble::start_error(project, &error)]))?;
+    let (arrivals_in, arrivals) = bounded(ARRIVALS);
+    let hosts = host_sources(project, ready, seed, &arrivals_in)?;
+    let replies = Replies::default();
+    let shared = Gateway {
+        functions: names.iter().map(|name| (name.clone(), settings.arn(name))).collect(),
+        arrivals: arrivals_in,
+        replies: replies.clone(),
+        seed,
+        calls: AtomicU64::new(0),
+    };
+    let server = io.spawn(gateway::serve(Arc::new(shared), listener));
+    let journal = new_run(&args.runs)?;
+    let color = super::colors(std::io::stdout().is_terminal());
+    let recorders: Vec<Box<dyn Recorder + Send>> =
+        vec![Box::new(FileRecorder::create(&journal)?), Box::new(Terminal::new(color))];
+    let hands = LiveHands::new(executor, replies);
+    let inbox = Inbox { arrivals, news, stop };
+    let router = Router::new(settings, seed);
+    let mut fabric = Fabric::new(SystemClock::default(), router, hands, Journal::new(recorders), inbox);
+    fabric.note(Entry::Head {
+        version: router::journal::VERSION,
+        tool: concat!("triggerfish ", env!("CARGO_PKG_VERSION")).to_owned(),
+        scenario: project.name.clone(),
+        seed: seed.0,
+        clock: "system".to_owned(),
+        scheduler: "parallel".to_owned(),
+        functions: names.clone(),
+    });
+    fabric.journal.flush();
+    println!("ready on http://{address} · {} sources, {} functions · Ctrl-C stops", hosts.len(), names.len());
+    while fabric.turn(None) != Turn::Stopped {}
+    eprintln!("stopping");
+    server.abort();
+    let now = fabric.now();
+    fabric.take(now, Input::Stop);
+    let (ledger, trace) = (fabric.journal.ledger(), fabric.journal.trace());
+    fabric.note(Entry::End { ledger, trace });
+    fabric.journal.flush();
+    let journal_at = super::select::shown(&journal);
+    drop_inbox_first(fabric, hosts);
+    println!(
+        "{} events: {} done, {} dead, {} dropped, {} open · journal {journal_at}",
+        ledger.accepted, ledger.done, ledger.dead, ledger.dropped, ledger.open
+    );
+    Ok(super::OK)
+}
+
+/// A host may be waiting for room in the inbox: the fabric goes first, then its sources.
+fn drop_inbox_first(fabric: Fabric<SystemClock, LiveHands>, hosts: Vec<Host>) {
+    fabric.into_hands().stop();
+    hosts.into_iter().for_each(Host::stop);
+}
+
+fn host_sources(
+    project: &Scenario,
+    ready: BTreeMap<router::name::SourceName, assemble::Ready>,
+    seed: Seed,
+    arrivals: &Sender<Input>,
+) -> Result<Vec<Host>, Problem> {
+    let mut hosts = Vec::new();
+    for (name, ready) in ready {
+        let (bell, rung) = Bell::new();
+        let source =
+            (ready.open)(bell).map_err(|error| Problem::File(vec![assemble::open_error(project, &name, &error)]))?;
+        let arrivals = arrivals.clone();
+        let failed_name = name.clone();
+        hosts.push(Host::start(
+            name.as_str(),
+            Parts {
+                source,
+                emitter: Emitter::new(name.clone(), seed, "live"),
+                rung,
+                now: system_now,
+                deliver: Box::new(move |seen| arrivals.send(Input::Observed(seen)).is_ok()),
+                failed: Box::new(move |error| tracing::error!(source = %failed_name, %error, "a source failed")),
+            },
+        )?);
+    }
+    Ok(hosts)
+}
+
+/// Handlers at the same time: enough to keep the cores busy, few enough to keep the machine usable.
+fn default_slots() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    u32::try_from(cores.saturating_mul(4)).unwrap_or(u32::MAX).max(8)
+}
+
+/// Live ids must differ from run to run; the time tells runs apart.
+pub fn fresh_seed() -> Seed {
+    Seed(system_now().as_nanos() ^ u64::from(std::process::id()).rotate_left(32))
+}
+
+/// A directory for this run's journal; older ones beyond [`KEEP`] are removed.
+fn new_run(runs: &Path) -> Result<std::path::PathBuf> {
+    let mut old: Vec<_> = std::fs::read_dir(runs)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("up-")))
+        .collect();
+    old.sort();
+    for path in old.iter().rev().skip(KEEP - 1) {
+        let _ = std::fs::remove_dir_all(path);
+    }
+    let name = format!("up-{}", system_now().iso_millis().replace([':', '.'], "-"));
+    Ok(runs.join(name))
+}
+
+/// A channel that speaks when the user interrupts. The second time ends the process at once.
+pub fn on_interrupt() -> Result<Receiver<()>> {
+    // Room for every scenario that waits: each takes one.
+    let (send, receive) = unbounded();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+                return;
+            };
+            for asked in 0.. {
+                tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
+                if asked > 0 {
+                    crate::leftovers::kill();
+                    std::process::exit(i32::from(super::INTERRUPTED));
+                }
+                (0..10_000).for_each(|_| drop(send.send(())));
+            }
+        });
+    })?;
+    Ok(receive)
+}
+
+/// Refuses a project without the function, with the nearest name.
+pub fn find_function(project: &Scenario, name: &str) -> Result<FunctionName> {
+    if let Some(function) = project.functions.get(name) {
+        return Ok(function.name.value.clone());
+    }
+    match scenarios::decode::nearest(name, project.functions.keys().map(String::as_str)) {
+        Some(near) => bail!("there is no function `{name}`; did you mean `{near}`?"),
+        None => bail!("there is no function `{name}`"),
+    }
+}
