@@ -66,6 +66,30 @@ pub struct Scenario {
     pub expect: Option<Node>,
 }
 
+impl Scenario {
+    /// A project with nothing in it, for API clients.
+    pub fn empty() -> Self {
+        Scenario {
+            path: PathBuf::new(),
+            name: "empty fabric".to_owned(),
+            doc: None,
+            tags: Vec::new(),
+            timeout: Duration::from_secs(60),
+            seed: 0,
+            clock_start: Timestamp::VIRTUAL_START,
+            limits: Limits::default(),
+            fixtures: Fixtures::default(),
+            functions: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            routes: Vec::new(),
+            sinks: BTreeMap::new(),
+            faults: Vec::new(),
+            steps: Vec::new(),
+            expect: None,
+        }
+    }
+}
+
 /// What is there before the first step.
 #[derive(Clone, Debug, Default)]
 pub struct Fixtures {

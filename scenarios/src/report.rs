@@ -128,7 +128,7 @@ pub fn block(verdict: &Verdict, color: bool) -> String {
         let shown = log.len().saturating_sub(20);
         if !log.is_empty() {
             let _ = writeln!(out, "log of {name}");
-            log[shown..].iter().for_each(|line| drop(writeln!(out, "   {}", line.replace('\r', "\n   "))));
+            log[shown..].iter().for_each(|line| { let _ = writeln!(out, "   {}", line.replace('\r', "\n   ")); });
         }
     }
     let _ = writeln!(out, "\nagain   triggerfish test {} --seed {}", verdict.file, run.seed);

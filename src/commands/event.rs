@@ -37,8 +37,7 @@ pub fn run(args: &Event) -> Result<u8> {
 
 /// Runs `triggerfish schema`.
 pub fn schema() -> Result<u8> {
-    let mut generator = schemars::SchemaGenerator::default();
-    let kinds: Vec<_> = ROWS.iter().map(|row: &Row| (row.kind, (row.config)(&mut generator), (row.filter)(&mut generator))).collect();
+    let kinds: Vec<_> = ROWS.iter().map(|row: &Row| (row.kind, (row.config_schema)(), (row.filter_schema)())).collect();
     println!("{}", serde_json::to_string_pretty(&schema::schema(&kinds))?);
     Ok(super::OK)
 }

@@ -90,7 +90,7 @@ fn load_project(args: &Up, files: &mut Files) -> Result<Option<Scenario>, Proble
 }
 
 fn start(project: &Option<Scenario>, args: &Up, stop: Receiver<()>) -> Result<u8, Problem> {
-    let empty = scenarios::file::Scenario::empty();
+    let empty = Scenario::empty();
     let project = project.as_ref().unwrap_or(&empty);
     let address: SocketAddr = args.listen.parse().with_context(|| format!("`--listen {}` is no ADDRESS:PORT", args.listen))?;
     if !gateway::is_loopback(address) {

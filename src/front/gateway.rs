@@ -19,7 +19,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::TokioIo;
-use router::event::{Event, Failure, Lane, Outcome, ReplyId};
+use router::event::{Event, Failure, Lane, Outcome};
 use router::name::{FunctionName, Name, RequestId, Seed, SourceName};
 use router::router::Input;
 use scenarios::hands::Replies;
