@@ -158,5 +158,9 @@ pub enum Format {
 pub fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("TRIGGERFISH_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
 }

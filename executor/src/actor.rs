@@ -95,7 +95,9 @@ impl Site {
             Some(Injury::CrashBefore) => Ending::CrashBefore,
             Some(Injury::CrashAfter) => Ending::CrashAfter,
             Some(Injury::Timeout) => Ending::TimeoutAfter,
-            None if self.pace == Pace::Virtual && self.spec.duration > self.spec.timeout => Ending::TimeoutAfter,
+            None if self.pace == Pace::Virtual && self.spec.duration > self.spec.timeout => {
+                Ending::TimeoutAfter
+            }
             None => Ending::Honest,
         }
     }
@@ -130,13 +132,21 @@ pub(crate) fn refuse(site: &Arc<Site>, number: Number, job: &Job, why: &str) {
 
 /// A closed channel means that nobody wants to know any more.
 fn tell(site: &Arc<Site>, number: Number, what: What) {
-    let _ = site.news.send(News(Box::new(Told { site: site.clone(), number, what })));
+    let _ = site.news.send(News(Box::new(Told {
+        site: site.clone(),
+        number,
+        what,
+    })));
 }
 
 /// Runs one environment until the sender of `jobs` is dropped; then kills its processes and removes its files.
 pub(crate) async fn run(site: Arc<Site>, number: Number, mut jobs: mpsc::UnboundedReceiver<Job>) {
     let (sender, calls) = mpsc::unbounded_channel();
-    let tmp = site.scratch.join("tmp").join(site.spec.name.as_str()).join(number.to_string());
+    let tmp = site
+        .scratch
+        .join("tmp")
+        .join(site.spec.name.as_str())
+        .join(number.to_string());
     let opened = match std::fs::create_dir_all(&tmp) {
         Ok(()) => RuntimeApi::listen(sender).await,
         Err(error) => Err(error),
@@ -145,7 +155,12 @@ pub(crate) async fn run(site: Arc<Site>, number: Number, mut jobs: mpsc::Unbound
         Ok(api) => Actor::new(site, number, tmp.clone(), api).run(jobs, calls).await,
         Err(error) => {
             while let Some(job) = jobs.recv().await {
-                refuse(&site, number, &job, &format!("failed to open an execution environment: {error}"));
+                refuse(
+                    &site,
+                    number,
+                    &job,
+                    &format!("failed to open an execution environment: {error}"),
+                );
             }
         }
     }
@@ -200,7 +215,14 @@ struct Clock {
 impl Clock {
     fn start() -> Self {
         let dispatched = Instant::now();
-        Clock { dispatched, spawned: None, began: None, deadline: Duration::ZERO, init: None, cold: false }
+        Clock {
+            dispatched,
+            spawned: None,
+            began: None,
+            deadline: Duration::ZERO,
+            init: None,
+            cold: false,
+        }
     }
 }
 
@@ -265,7 +287,10 @@ impl Actor {
 
     fn dispatch(&mut self, job: Job) {
         let ending = self.site.ending(job.injury);
-        let ticket = Ticket { id: job.invocation.event.id.clone(), ending };
+        let ticket = Ticket {
+            id: job.invocation.event.id.clone(),
+            ending,
+        };
         let orders = self.machine.on(Heard::Dispatch(ticket));
         if orders.contains(&Order::Deny) {
             tracing::error!(environment = %self.name, attempt = ?job.invocation.attempt, "dispatched while busy");
@@ -343,7 +368,10 @@ impl Actor {
                 Order::Hand => self.hand(),
                 Order::Park => {
                     if let Some(old) = std::mem::replace(&mut self.parked, self.asking.take()) {
-                        let reply = Reply::WrongState { from: "Ready", to: "Ready" };
+                        let reply = Reply::WrongState {
+                            from: "Ready",
+                            to: "Ready",
+                        };
                         let _ = old.send(Handout::Refused(reply));
                     }
                 }
@@ -426,10 +454,16 @@ impl Actor {
     }
 
     fn hand(&mut self) {
-        let Some(sender) = self.asking.take().or_else(|| self.parked.take()) else { return };
+        let Some(sender) = self.asking.take().or_else(|| self.parked.take()) else {
+            return;
+        };
         let Some(job) = &self.job else { return };
         let payload = &job.invocation.event.payload;
-        let body = if payload.is_empty() { Bytes::from_static(b"{}") } else { payload.clone() };
+        let body = if payload.is_empty() {
+            Bytes::from_static(b"{}")
+        } else {
+            payload.clone()
+        };
         let headers = headers(&self.site, job, self.clock.deadline);
         // If the connection is gone the runtime asks again, or the time runs out.
         let _ = sender.send(Handout::Event { headers, body });
@@ -473,13 +507,23 @@ impl Actor {
         let duration = self.duration(&conclusion);
         let (result, status) = self.result(id, conclusion);
         let init = self.clock.init.filter(|_| self.clock.cold);
-        let report =
-            Report { id, duration, init, memory: self.site.spec.memory, used: self.peak, status };
+        let report = Report {
+            id,
+            duration,
+            init,
+            memory: self.site.spec.memory,
+            used: self.peak,
+            status,
+        };
         let log = report.text(&self.log.take_tail());
         let done = Done {
             attempt: job.invocation.attempt,
             name: job.invocation.name.clone(),
-            outcome: Outcome { result, duration, log },
+            outcome: Outcome {
+                result,
+                duration,
+                log,
+            },
             cold: self.clock.cold,
             figures: self.figures(init),
             lines: self.log.take_lines(),
@@ -492,9 +536,12 @@ impl Actor {
         match (self.site.pace, conclusion) {
             (_, Conclusion::TimedOut) => spec.timeout,
             (Pace::Virtual, _) => spec.duration.min(spec.timeout),
-            (Pace::Live, _) => {
-                self.clock.began.or(self.clock.spawned).unwrap_or(self.clock.dispatched).elapsed()
-            }
+            (Pace::Live, _) => self
+                .clock
+                .began
+                .or(self.clock.spawned)
+                .unwrap_or(self.clock.dispatched)
+                .elapsed(),
         }
     }
 
@@ -513,7 +560,10 @@ impl Actor {
     fn result(&self, id: &str, conclusion: Conclusion) -> (Result<Bytes, Failure>, Option<Status>) {
         let fail = |kind: ErrorKind, word: &str, payload: Bytes| {
             let status = Status::Error(word.to_owned());
-            (Err(Failure::Function(FunctionError { kind, payload })), Some(status))
+            (
+                Err(Failure::Function(FunctionError { kind, payload })),
+                Some(status),
+            )
         };
         let platform = |word: &str, why: &str| fail(ErrorKind::Error, word, payload::platform(word, id, why));
         match conclusion {
@@ -521,26 +571,40 @@ impl Actor {
             Conclusion::Answered(Answer::Error { kind, body }) | Conclusion::InitError { kind, body } => {
                 fail(ErrorKind::Error, &kind, body)
             }
-            Conclusion::Answered(Answer::TooLarge) => {
-                fail(ErrorKind::Error, "Function.ResponseSizeTooLarge", payload::too_large())
-            }
+            Conclusion::Answered(Answer::TooLarge) => fail(
+                ErrorKind::Error,
+                "Function.ResponseSizeTooLarge",
+                payload::too_large(),
+            ),
             Conclusion::Answered(Answer::Truncated) => {
                 platform("Runtime.TruncatedResponse", "Runtime sent a truncated response")
             }
-            Conclusion::Answered(Answer::BadMode) => {
-                platform("Runtime.InvalidResponseModeHeader", "Invalid function response mode")
+            Conclusion::Answered(Answer::BadMode) => platform(
+                "Runtime.InvalidResponseModeHeader",
+                "Invalid function response mode",
+            ),
+            Conclusion::Exited(exit) => {
+                fail(ErrorKind::Crash, "Runtime.ExitError", payload::exited(id, exit))
             }
-            Conclusion::Exited(exit) => fail(ErrorKind::Crash, "Runtime.ExitError", payload::exited(id, exit)),
             Conclusion::TimedOut => {
                 let payload = payload::timed_out(id, self.site.spec.timeout);
-                let error = FunctionError { kind: ErrorKind::Timeout, payload };
+                let error = FunctionError {
+                    kind: ErrorKind::Timeout,
+                    payload,
+                };
                 (Err(Failure::Function(error)), Some(Status::Timeout))
             }
-            Conclusion::Unstartable { entrypoint: true, why } => {
+            Conclusion::Unstartable {
+                entrypoint: true,
+                why,
+            } => {
                 let word = "Runtime.InvalidEntrypoint";
                 fail(ErrorKind::Crash, word, payload::platform(word, id, &why))
             }
-            Conclusion::Unstartable { entrypoint: false, why } => (Err(Failure::System(why)), None),
+            Conclusion::Unstartable {
+                entrypoint: false,
+                why,
+            } => (Err(Failure::System(why)), None),
             Conclusion::Stopped => (Err(Failure::System("the executor was stopped".to_owned())), None),
         }
     }
@@ -549,13 +613,22 @@ impl Actor {
 /// The headers of an event (spec/runtime-api §2).
 fn headers(site: &Site, job: &Job, deadline: Duration) -> Vec<(HeaderName, HeaderValue)> {
     let invocation = &job.invocation;
-    let arn = format!("arn:aws:lambda:{}:{}:function:{}", site.region, site.account, site.spec.name);
+    let arn = format!(
+        "arn:aws:lambda:{}:{}:function:{}",
+        site.region, site.account, site.spec.name
+    );
     let texts = [
         ("lambda-runtime-aws-request-id", invocation.event.id.to_string()),
         ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
         ("lambda-runtime-invoked-function-arn", arn),
-        ("lambda-runtime-trace-id", trace_id(site.seed, invocation, job.now)),
-        ("lambda-runtime-client-context", invocation.event.client_context.clone().unwrap_or_default()),
+        (
+            "lambda-runtime-trace-id",
+            trace_id(site.seed, invocation, job.now),
+        ),
+        (
+            "lambda-runtime-client-context",
+            invocation.event.client_context.clone().unwrap_or_default(),
+        ),
         (
             "triggerfish-now-ms",
             match site.pace {
@@ -579,13 +652,18 @@ fn trace_id(seed: Seed, invocation: &Invocation, now: Timestamp) -> String {
     let root = seed.bytes(&format!("trace:{}", invocation.event.name));
     let parent = seed.bytes(&format!("trace:{}", invocation.name));
     let seconds = now.as_millis() / 1000;
-    format!("Root=1-{seconds:08x}-{};Parent={};Sampled=1", hex(&root[..12]), hex(&parent[..8]))
+    format!(
+        "Root=1-{seconds:08x}-{};Parent={};Sampled=1",
+        hex(&root[..12]),
+        hex(&parent[..8])
+    )
 }
 
 /// Far away rather than an overflow.
 fn after(duration: Duration) -> Instant {
     let now = Instant::now();
-    now.checked_add(duration).unwrap_or_else(|| now + Duration::from_secs(86_400 * 365))
+    now.checked_add(duration)
+        .unwrap_or_else(|| now + Duration::from_secs(86_400 * 365))
 }
 
 async fn exited(child: &mut Option<Child>) -> Exit {

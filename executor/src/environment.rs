@@ -163,7 +163,10 @@ pub enum State {
     /// The event was handed out.
     Busy { ticket: Ticket },
     /// Answered, or adrift without a poll: the following `next` is due.
-    Finishing { held: Option<Conclusion>, waiting: Option<Ticket> },
+    Finishing {
+        held: Option<Conclusion>,
+        waiting: Option<Ticket>,
+    },
     /// Killed; its end is due.
     Stopping { then: Then },
 }
@@ -194,7 +197,12 @@ pub struct Environment {
 impl Environment {
     /// An environment without a process.
     pub fn new(hold: bool) -> Self {
-        Environment { state: State::Gone, hold, started: false, last: None }
+        Environment {
+            state: State::Gone,
+            hold,
+            started: false,
+            last: None,
+        }
     }
 
     /// Whether no process exists.
@@ -223,23 +231,43 @@ impl Environment {
     fn dispatch(&mut self, state: State, ticket: Ticket) -> (State, Vec<Order>) {
         let before = ticket.ending == Ending::CrashBefore;
         match state {
-            State::Gone if before => (State::Gone, vec![Order::Conclude(Conclusion::Exited(KILLED)), Order::Ready]),
+            State::Gone if before => (
+                State::Gone,
+                vec![Order::Conclude(Conclusion::Exited(KILLED)), Order::Ready],
+            ),
             State::Gone => self.start(ticket),
-            State::Idle | State::Finishing { held: None, waiting: None } if before => {
-                stop(Then::Conclude(Conclusion::Exited(KILLED)))
-            }
+            State::Idle
+            | State::Finishing {
+                held: None,
+                waiting: None,
+            } if before => stop(Then::Conclude(Conclusion::Exited(KILLED))),
             State::Idle => {
                 let (state, mut orders) = self.hand(ticket);
                 orders.insert(0, Order::Alarm(Alarm::Task));
                 (state, orders)
             }
-            State::Finishing { held: None, waiting: None } => {
-                (State::Finishing { held: None, waiting: Some(ticket) }, vec![Order::Alarm(Alarm::Task)])
-            }
-            State::Stopping { then: Then::Rest } if before => {
-                (State::Stopping { then: Then::Conclude(Conclusion::Exited(KILLED)) }, vec![])
-            }
-            State::Stopping { then: Then::Rest } => (State::Stopping { then: Then::Restart(ticket) }, vec![]),
+            State::Finishing {
+                held: None,
+                waiting: None,
+            } => (
+                State::Finishing {
+                    held: None,
+                    waiting: Some(ticket),
+                },
+                vec![Order::Alarm(Alarm::Task)],
+            ),
+            State::Stopping { then: Then::Rest } if before => (
+                State::Stopping {
+                    then: Then::Conclude(Conclusion::Exited(KILLED)),
+                },
+                vec![],
+            ),
+            State::Stopping { then: Then::Rest } => (
+                State::Stopping {
+                    then: Then::Restart(ticket),
+                },
+                vec![],
+            ),
             other => (other, vec![Order::Deny]),
         }
     }
@@ -247,7 +275,10 @@ impl Environment {
     fn start(&mut self, ticket: Ticket) -> (State, Vec<Order>) {
         let suppressed = std::mem::replace(&mut self.started, true);
         let alarm = if suppressed { Alarm::Task } else { Alarm::Init };
-        (State::Starting { ticket, suppressed }, vec![Order::Alarm(alarm), Order::Spawn])
+        (
+            State::Starting { ticket, suppressed },
+            vec![Order::Alarm(alarm), Order::Spawn],
+        )
     }
 
     fn hand(&mut self, ticket: Ticket) -> (State, Vec<Order>) {
@@ -266,7 +297,10 @@ impl Environment {
             }
             // Asking twice without an answer gives the same event again (spec/runtime-api §2).
             State::Busy { ticket } => (State::Busy { ticket }, vec![Order::Hand]),
-            State::Finishing { held, waiting: Some(ticket) } => {
+            State::Finishing {
+                held,
+                waiting: Some(ticket),
+            } => {
                 let (state, mut orders) = self.hand(ticket);
                 orders.extend(held.map(Order::Conclude));
                 (state, orders)
@@ -303,31 +337,55 @@ impl Environment {
         }
         let conclusion = Conclusion::Answered(answer);
         if self.hold {
-            return (State::Finishing { held: Some(conclusion), waiting: None }, vec![Order::Accept]);
+            return (
+                State::Finishing {
+                    held: Some(conclusion),
+                    waiting: None,
+                },
+                vec![Order::Accept],
+            );
         }
         let orders = vec![Order::Accept, Order::Conclude(conclusion)];
-        (State::Finishing { held: None, waiting: None }, orders)
+        (
+            State::Finishing {
+                held: None,
+                waiting: None,
+            },
+            orders,
+        )
     }
 
     fn exited(&mut self, state: State, exit: Exit) -> (State, Vec<Order>) {
         let off = Order::Alarm(Alarm::Off);
         match state {
-            State::Starting { ticket, suppressed: false } => self.start(ticket),
-            State::Starting { ticket, suppressed: true } | State::Busy { ticket } => {
+            State::Starting {
+                ticket,
+                suppressed: false,
+            } => self.start(ticket),
+            State::Starting {
+                ticket,
+                suppressed: true,
+            }
+            | State::Busy { ticket } => {
                 let conclusion = distort(ticket.ending, Conclusion::Exited(exit));
                 (State::Gone, vec![off, Order::Conclude(conclusion), Order::Ready])
             }
-            State::Finishing { waiting: Some(ticket), .. } => self.start(ticket),
+            State::Finishing {
+                waiting: Some(ticket),
+                ..
+            } => self.start(ticket),
             State::Finishing { held, waiting: None } => {
                 let mut orders = vec![off];
                 orders.extend(held.map(Order::Conclude));
                 orders.push(Order::Ready);
                 (State::Gone, orders)
             }
-            State::Stopping { then: Then::Restart(ticket) } => self.start(ticket),
-            State::Stopping { then: Then::Conclude(conclusion) } => {
-                (State::Gone, vec![off, Order::Conclude(conclusion), Order::Ready])
-            }
+            State::Stopping {
+                then: Then::Restart(ticket),
+            } => self.start(ticket),
+            State::Stopping {
+                then: Then::Conclude(conclusion),
+            } => (State::Gone, vec![off, Order::Conclude(conclusion), Order::Ready]),
             State::Stopping { then: Then::Rest } => (State::Gone, vec![off, Order::Ready]),
             State::Idle | State::Gone => (State::Gone, vec![off]),
         }
@@ -335,12 +393,21 @@ impl Environment {
 }
 
 fn stop(then: Then) -> (State, Vec<Order>) {
-    (State::Stopping { then }, vec![Order::Alarm(Alarm::Off), Order::Kill])
+    (
+        State::Stopping { then },
+        vec![Order::Alarm(Alarm::Off), Order::Kill],
+    )
 }
 
 fn dropped(state: State) -> (State, Vec<Order>) {
     match state {
-        State::Idle => (State::Finishing { held: None, waiting: None }, vec![Order::Thaw]),
+        State::Idle => (
+            State::Finishing {
+                held: None,
+                waiting: None,
+            },
+            vec![Order::Thaw],
+        ),
         other => (other, vec![]),
     }
 }
@@ -350,11 +417,20 @@ fn init_error(state: State, kind: String, body: Bytes) -> (State, Vec<Order>) {
         State::Starting { ticket, .. } => {
             let conclusion = distort(ticket.ending, Conclusion::InitError { kind, body });
             let then = Then::Conclude(conclusion);
-            (State::Stopping { then }, vec![Order::Alarm(Alarm::Off), Order::Accept, Order::Kill])
+            (
+                State::Stopping { then },
+                vec![Order::Alarm(Alarm::Off), Order::Accept, Order::Kill],
+            )
         }
         other => {
             let from = name(&other);
-            (other, vec![Order::WrongState { from, to: "InitError" }])
+            (
+                other,
+                vec![Order::WrongState {
+                    from,
+                    to: "InitError",
+                }],
+            )
         }
     }
 }
@@ -363,7 +439,14 @@ fn unstartable(state: State, entrypoint: bool, why: String) -> (State, Vec<Order
     match state {
         State::Starting { .. } => {
             let conclusion = Conclusion::Unstartable { entrypoint, why };
-            (State::Gone, vec![Order::Alarm(Alarm::Off), Order::Conclude(conclusion), Order::Ready])
+            (
+                State::Gone,
+                vec![
+                    Order::Alarm(Alarm::Off),
+                    Order::Conclude(conclusion),
+                    Order::Ready,
+                ],
+            )
         }
         other => (other, vec![]),
     }
@@ -371,15 +454,28 @@ fn unstartable(state: State, entrypoint: bool, why: String) -> (State, Vec<Order
 
 fn rang(state: State) -> (State, Vec<Order>) {
     match state {
-        State::Starting { ticket, suppressed: false } => stop(Then::Restart(ticket)),
-        State::Starting { ticket, suppressed: true }
-        | State::Busy { ticket }
-        | State::Finishing { held: None, waiting: Some(ticket) } => {
-            stop(Then::Conclude(distort(ticket.ending, Conclusion::TimedOut)))
+        State::Starting {
+            ticket,
+            suppressed: false,
+        } => stop(Then::Restart(ticket)),
+        State::Starting {
+            ticket,
+            suppressed: true,
         }
+        | State::Busy { ticket }
+        | State::Finishing {
+            held: None,
+            waiting: Some(ticket),
+        } => stop(Then::Conclude(distort(ticket.ending, Conclusion::TimedOut))),
         // The caller has its answer; only the environment is lost (spec/runtime-api §5).
-        State::Finishing { held: Some(conclusion), .. } => stop(Then::Conclude(conclusion)),
-        State::Finishing { held: None, waiting: None } => stop(Then::Rest),
+        State::Finishing {
+            held: Some(conclusion),
+            ..
+        } => stop(Then::Conclude(conclusion)),
+        State::Finishing {
+            held: None,
+            waiting: None,
+        } => stop(Then::Rest),
         other => (other, vec![]),
     }
 }
@@ -389,11 +485,19 @@ fn retire(state: State) -> (State, Vec<Order>) {
         State::Starting { .. } | State::Busy { .. } | State::Finishing { waiting: Some(_), .. } => {
             stop(Then::Conclude(Conclusion::Stopped))
         }
-        State::Finishing { held: Some(conclusion), .. } => stop(Then::Conclude(conclusion)),
+        State::Finishing {
+            held: Some(conclusion),
+            ..
+        } => stop(Then::Conclude(conclusion)),
         State::Finishing { held: None, .. } | State::Idle => stop(Then::Rest),
-        State::Stopping { then: Then::Restart(_) } => {
-            (State::Stopping { then: Then::Conclude(Conclusion::Stopped) }, vec![])
-        }
+        State::Stopping {
+            then: Then::Restart(_),
+        } => (
+            State::Stopping {
+                then: Then::Conclude(Conclusion::Stopped),
+            },
+            vec![],
+        ),
         other => (other, vec![]),
     }
 }
@@ -423,7 +527,10 @@ mod tests {
     use super::*;
 
     fn ticket(ending: Ending) -> Ticket {
-        Ticket { id: RequestId::new("r"), ending }
+        Ticket {
+            id: RequestId::new("r"),
+            ending,
+        }
     }
 
     fn alphabet() -> Vec<Heard> {
@@ -433,11 +540,23 @@ mod tests {
             Heard::Dispatch(ticket(Ending::CrashAfter)),
             Heard::Next,
             Heard::NextDropped,
-            Heard::Answer { id: "r".into(), answer: Answer::Response(Bytes::new()) },
-            Heard::Answer { id: "x".into(), answer: Answer::TooLarge },
-            Heard::InitError { kind: String::new(), body: Bytes::new() },
+            Heard::Answer {
+                id: "r".into(),
+                answer: Answer::Response(Bytes::new()),
+            },
+            Heard::Answer {
+                id: "x".into(),
+                answer: Answer::TooLarge,
+            },
+            Heard::InitError {
+                kind: String::new(),
+                body: Bytes::new(),
+            },
             Heard::Exited(Exit::Code(1)),
-            Heard::Unstartable { entrypoint: true, why: String::new() },
+            Heard::Unstartable {
+                entrypoint: true,
+                why: String::new(),
+            },
             Heard::Rang,
             Heard::Retire,
         ]
@@ -449,12 +568,20 @@ mod tests {
             let mut machine = machine.clone();
             let arrived = i32::from(matches!(heard, Heard::Dispatch(_)));
             let orders = machine.on(heard.clone());
-            let ended =
-                orders.iter().filter(|o| matches!(o, Order::Conclude(_) | Order::Deny)).count() as i32;
+            let ended = orders
+                .iter()
+                .filter(|o| matches!(o, Order::Conclude(_) | Order::Deny))
+                .count() as i32;
             let open = open + arrived - ended;
-            assert!((0..=1).contains(&open), "{open} open after {heard:?}: {machine:?}");
+            assert!(
+                (0..=1).contains(&open),
+                "{open} open after {heard:?}: {machine:?}"
+            );
             assert_eq!(open == 1, carries(&machine), "after {heard:?}: {machine:?}");
-            let answers = matches!(heard, Heard::Next | Heard::Answer { .. } | Heard::InitError { .. });
+            let answers = matches!(
+                heard,
+                Heard::Next | Heard::Answer { .. } | Heard::InitError { .. }
+            );
             let replies = orders.iter().filter(|o| is_reply(o)).count();
             if answers {
                 assert_eq!(replies, 1, "one reply to {heard:?}: {orders:?}");
@@ -519,13 +646,28 @@ mod tests {
         machine.on(Heard::Dispatch(ticket(Ending::Honest)));
         machine.on(Heard::Next);
         let answer = Answer::Response(Bytes::new());
-        machine.on(Heard::Answer { id: "r".into(), answer: answer.clone() });
-        let twice = machine.on(Heard::Answer { id: "r".into(), answer: answer.clone() });
+        machine.on(Heard::Answer {
+            id: "r".into(),
+            answer: answer.clone(),
+        });
+        let twice = machine.on(Heard::Answer {
+            id: "r".into(),
+            answer: answer.clone(),
+        });
         assert_eq!(
             twice,
-            [Order::WrongState { from: "RuntimeResponseSentState", to: "InvocationResponse" }]
+            [Order::WrongState {
+                from: "RuntimeResponseSentState",
+                to: "InvocationResponse"
+            }]
         );
-        assert_eq!(machine.on(Heard::Answer { id: "old".into(), answer }), [Order::WrongId]);
+        assert_eq!(
+            machine.on(Heard::Answer {
+                id: "old".into(),
+                answer
+            }),
+            [Order::WrongId]
+        );
     }
 
     #[test]
@@ -534,7 +676,13 @@ mod tests {
         machine.on(Heard::Dispatch(ticket(Ending::Honest)));
         machine.on(Heard::Next);
         let answer = Answer::Response(Bytes::new());
-        assert_eq!(machine.on(Heard::Answer { id: "r".into(), answer: answer.clone() }), [Order::Accept]);
+        assert_eq!(
+            machine.on(Heard::Answer {
+                id: "r".into(),
+                answer: answer.clone()
+            }),
+            [Order::Accept]
+        );
         let orders = machine.on(Heard::Next);
         assert!(orders.contains(&Order::Conclude(Conclusion::Answered(answer))));
         assert_eq!(orders.last(), Some(&Order::Ready));

@@ -177,12 +177,20 @@ impl Executor {
     /// Hands an invocation to an environment; never blocks. Its end is heard later, whatever happens.
     pub fn invoke(&mut self, now: Timestamp, invocation: Invocation, injury: Option<Injury>) {
         let function = invocation.event.to.clone();
-        let job = Job { invocation, injury, now };
+        let job = Job {
+            invocation,
+            injury,
+            now,
+        };
         if self.pace == Pace::Live {
             if let Some(number) = self.pool.take_free(&function, now, now) {
                 return self.send(&function, number, job);
             }
-            let queued = self.waiting.iter().filter(|(_, j)| j.invocation.event.to == function).count();
+            let queued = self
+                .waiting
+                .iter()
+                .filter(|(_, j)| j.invocation.event.to == function)
+                .count();
             if queued < self.pool.finishing(&function) {
                 self.waiting.push_back((now + GRACE, job));
                 return;
@@ -207,7 +215,8 @@ impl Executor {
                     Pace::Live => self.pool.finished(function, number, now),
                     // Nothing of it runs any more, so it is free as soon as its virtual time has passed.
                     Pace::Virtual => {
-                        self.pool.finished(function, number, began + done.outcome.duration);
+                        self.pool
+                            .finished(function, number, began + done.outcome.duration);
                         self.ready(now, function, number);
                     }
                 }
@@ -231,7 +240,12 @@ impl Executor {
             Pace::Live => self.pool.next_expiry(self.idle),
             Pace::Virtual => None,
         };
-        self.waiting.front().map(|(at, _)| *at).into_iter().chain(expiry).min()
+        self.waiting
+            .front()
+            .map(|(at, _)| *at)
+            .into_iter()
+            .chain(expiry)
+            .min()
     }
 
     /// Starts environments for invocations that waited long enough, and stops those that nobody needs.
@@ -257,7 +271,9 @@ impl Executor {
 
     /// The virtual time that one invocation of a function takes; zero for a function that does not exist.
     pub fn duration(&self, function: &FunctionName) -> Duration {
-        self.sites.get(function).map_or(Duration::ZERO, |site| site.spec.duration)
+        self.sites
+            .get(function)
+            .map_or(Duration::ZERO, |site| site.spec.duration)
     }
 
     /// Kills every process, waits for them and removes what was made in the scratch directory.
@@ -270,7 +286,10 @@ impl Executor {
             self.actors.remove(&(function.clone(), number));
             return;
         }
-        let first = self.waiting.iter().position(|(_, job)| job.invocation.event.to == *function);
+        let first = self
+            .waiting
+            .iter()
+            .position(|(_, job)| job.invocation.event.to == *function);
         if let Some((_, job)) = first.and_then(|at| self.waiting.remove(at)) {
             self.place(now, job);
         }
@@ -334,7 +353,11 @@ impl Drop for Executor {
 }
 
 fn log(attempt: AttemptId, name: &Name, lines: Vec<String>) -> impl Iterator<Item = Heard> + use<'_> {
-    lines.into_iter().map(move |line| Heard::Log { attempt, name: name.clone(), line })
+    lines.into_iter().map(move |line| Heard::Log {
+        attempt,
+        name: name.clone(),
+        line,
+    })
 }
 
 /// The life of the executor's thread: every environment is a task, and the thread ends after the last one.
@@ -360,7 +383,11 @@ async fn serve(mut openings: mpsc::UnboundedReceiver<Opening>) {
 }
 
 fn failed(key: &'static str, error: &std::io::Error) -> StartError {
-    StartError { function: None, key, problem: error.to_string() }
+    StartError {
+        function: None,
+        key,
+        problem: error.to_string(),
+    }
 }
 
 fn site(
@@ -370,15 +397,28 @@ fn site(
     news: &crossbeam_channel::Sender<News>,
     interpreters: &mut Interpreters,
 ) -> Result<Site, StartError> {
-    let wrong = |key, problem| StartError { function: Some(spec.name.clone()), key, problem };
+    let wrong = |key, problem| StartError {
+        function: Some(spec.name.clone()),
+        key,
+        problem,
+    };
     let code = std::path::absolute(&spec.code).map_err(|e| wrong("code", e.to_string()))?;
     if !code.is_dir() {
-        let text = format!("`{}` is not a directory: name the folder that holds the handler", code.display());
+        let text = format!(
+            "`{}` is not a directory: name the folder that holds the handler",
+            code.display()
+        );
         return Err(wrong("code", text));
     }
     check_handler(&spec, &code).map_err(|problem| wrong("handler", problem))?;
-    let key = if matches!(spec.runtime, Runtime::Command(_)) { "command" } else { "runtime" };
-    let program = interpreters.program(&spec.runtime, &code).map_err(|e| wrong(key, e.to_string()))?;
+    let key = if matches!(spec.runtime, Runtime::Command(_)) {
+        "command"
+    } else {
+        "runtime"
+    };
+    let program = interpreters
+        .program(&spec.runtime, &code)
+        .map_err(|e| wrong(key, e.to_string()))?;
     spec.code = code;
     Ok(Site {
         spec,
@@ -401,23 +441,41 @@ fn check_handler(spec: &FunctionSpec, code: &Path) -> Result<(), String> {
         Runtime::Python(_) if spec.environment.contains_key("PYTHONPATH") => return Ok(()),
         Runtime::Python(_) => match spec.handler.rsplit_once('.') {
             Some((module, _)) => (module.replace('.', "/"), &[".py", "/__init__.py", ".so", ""]),
-            None => return Err(format!("`{}` has no dot: write it as `file.function`", spec.handler)),
+            None => {
+                return Err(format!(
+                    "`{}` has no dot: write it as `file.function`",
+                    spec.handler
+                ));
+            }
         },
         Runtime::Node(_) => {
             let (folder, file) = spec.handler.rsplit_once('/').unwrap_or(("", &spec.handler));
             let Some((file, _)) = file.split_once('.') else {
-                return Err(format!("`{}` has no dot: write it as `file.export`", spec.handler));
+                return Err(format!(
+                    "`{}` has no dot: write it as `file.export`",
+                    spec.handler
+                ));
             };
-            (Path::new(folder).join(file).display().to_string(), &[".js", ".mjs", ".cjs", ""])
+            (
+                Path::new(folder).join(file).display().to_string(),
+                &[".js", ".mjs", ".cjs", ""],
+            )
         }
         Runtime::Provided(_) | Runtime::Command(_) => return Ok(()),
     };
     let roots = [code.to_owned(), code.join("node_modules")];
     let exists = roots.iter().any(|root| {
-        endings.iter().any(|ending| root.join(format!("{module}{ending}")).exists())
+        endings
+            .iter()
+            .any(|ending| root.join(format!("{module}{ending}")).exists())
     });
     if exists {
         return Ok(());
     }
-    Err(format!("`{}` names the file `{module}{}`, which is not in `{}`", spec.handler, endings[0], code.display()))
+    Err(format!(
+        "`{}` names the file `{module}{}`, which is not in `{}`",
+        spec.handler,
+        endings[0],
+        code.display()
+    ))
 }

@@ -66,7 +66,10 @@ impl Runtime {
     /// The runtime an identifier names: `python3.12`, `nodejs20.x`, `provided.al2023`.
     pub fn parse(text: &str) -> Result<Self, BadRuntime> {
         if !KNOWN.contains(&text) {
-            return Err(BadRuntime { text: text.chars().take(80).collect(), nearest: nearest(text) });
+            return Err(BadRuntime {
+                text: text.chars().take(80).collect(),
+                nearest: nearest(text),
+            });
         }
         let text = text.to_owned();
         Ok(match text.as_bytes()[0] {
@@ -79,7 +82,9 @@ impl Runtime {
 
 /// A runtime identifier that we cannot run.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("unknown runtime `{text}`: did you mean `{nearest}`? (`command: [..]` runs anything that speaks the Runtime API)")]
+#[error(
+    "unknown runtime `{text}`: did you mean `{nearest}`? (`command: [..]` runs anything that speaks the Runtime API)"
+)]
 pub struct BadRuntime {
     text: String,
     nearest: &'static str,
@@ -135,9 +140,18 @@ mod tests {
 
     #[test]
     fn runtimes_parse_by_their_identifier() {
-        assert_eq!(Runtime::parse("python3.12").unwrap(), Runtime::Python("python3.12".into()));
-        assert_eq!(Runtime::parse("nodejs20.x").unwrap(), Runtime::Node("nodejs20.x".into()));
-        assert_eq!(Runtime::parse("provided.al2023").unwrap(), Runtime::Provided("provided.al2023".into()));
+        assert_eq!(
+            Runtime::parse("python3.12").unwrap(),
+            Runtime::Python("python3.12".into())
+        );
+        assert_eq!(
+            Runtime::parse("nodejs20.x").unwrap(),
+            Runtime::Node("nodejs20.x".into())
+        );
+        assert_eq!(
+            Runtime::parse("provided.al2023").unwrap(),
+            Runtime::Provided("provided.al2023".into())
+        );
     }
 
     #[test]

@@ -48,11 +48,15 @@ impl Interpreters {
         match runtime {
             Runtime::Python(version) => self.first(&[version, "python3"]),
             Runtime::Node(_) => self.first(&["node", "nodejs"]),
-            Runtime::Provided(_) => {
-                executable(code.join("bootstrap"), "put the compiled program there and `chmod +x` it")
-            }
+            Runtime::Provided(_) => executable(
+                code.join("bootstrap"),
+                "put the compiled program there and `chmod +x` it",
+            ),
             Runtime::Command(words) => {
-                let word = words.first().filter(|w| !w.is_empty()).ok_or(InterpreterError::Empty)?;
+                let word = words
+                    .first()
+                    .filter(|w| !w.is_empty())
+                    .ok_or(InterpreterError::Empty)?;
                 if word.contains('/') {
                     let help = "check the path, which is relative to the function's code, and `chmod +x` it";
                     return executable(code.join(word), help);
@@ -71,7 +75,9 @@ impl Interpreters {
                 return Ok(program);
             }
         }
-        Err(InterpreterError::Missing { names: names.join("` or `") })
+        Err(InterpreterError::Missing {
+            names: names.join("` or `"),
+        })
     }
 
     fn find(&mut self, name: &str) -> Option<PathBuf> {
@@ -86,8 +92,16 @@ impl Interpreters {
 }
 
 fn search(name: &str, path: &OsStr) -> Option<PathBuf> {
-    let files = std::env::split_paths(path).filter(|dir| dir.is_absolute()).map(|dir| dir.join(name));
-    files.filter(|file| is_executable(file)).find_map(|file| if is_script(&file) { unwrap(name, file) } else { Some(file) })
+    let files = std::env::split_paths(path)
+        .filter(|dir| dir.is_absolute())
+        .map(|dir| dir.join(name));
+    files.filter(|file| is_executable(file)).find_map(|file| {
+        if is_script(&file) {
+            unwrap(name, file)
+        } else {
+            Some(file)
+        }
+    })
 }
 
 /// Asks a shim for the program it leads to; a shim without a selected version leads nowhere.
@@ -99,7 +113,12 @@ fn unwrap(name: &str, shim: PathBuf) -> Option<PathBuf> {
     } else {
         return Some(shim);
     };
-    let output = Command::new(shim).args(question).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let output = Command::new(shim)
+        .args(question)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
     let answer = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
     (output.status.success() && is_executable(&answer)).then_some(answer)
 }
@@ -108,16 +127,23 @@ fn executable(file: PathBuf, help: &'static str) -> Result<PathBuf, InterpreterE
     if is_executable(&file) {
         return Ok(file);
     }
-    Err(InterpreterError::NotExecutable { program: file.display().to_string(), help })
+    Err(InterpreterError::NotExecutable {
+        program: file.display().to_string(),
+        help,
+    })
 }
 
 fn is_executable(file: &Path) -> bool {
-    file.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+    file.metadata()
+        .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
 fn is_script(file: &Path) -> bool {
     let mut start = [0u8; 2];
-    File::open(file).and_then(|mut f| f.read_exact(&mut start)).is_ok() && start == *b"#!"
+    File::open(file)
+        .and_then(|mut f| f.read_exact(&mut start))
+        .is_ok()
+        && start == *b"#!"
 }
 
 #[cfg(test)]
@@ -128,7 +154,9 @@ mod tests {
     fn a_missing_program_is_named() {
         let mut interpreters = Interpreters::default();
         let words = Runtime::Command(vec!["no-such-program-7".into()]);
-        let error = interpreters.program(&words, Path::new("/")).map_err(|e| e.to_string());
+        let error = interpreters
+            .program(&words, Path::new("/"))
+            .map_err(|e| e.to_string());
         assert!(error.is_err_and(|e| e.contains("`no-such-program-7` is not on PATH")));
         assert_eq!(
             interpreters.program(&Runtime::Command(vec![]), Path::new("/")),

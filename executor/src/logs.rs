@@ -62,7 +62,8 @@ impl Log {
     /// Takes bytes as they come.
     pub fn push(&mut self, bytes: &[u8]) {
         for piece in bytes.split_inclusive(|b| *b == b'\n') {
-            self.partial.extend_from_slice(piece.strip_suffix(b"\n").unwrap_or(piece));
+            self.partial
+                .extend_from_slice(piece.strip_suffix(b"\n").unwrap_or(piece));
             while self.partial.len() > LINE_LIMIT {
                 let rest = self.partial.split_off(LINE_LIMIT);
                 let line = std::mem::replace(&mut self.partial, rest);
@@ -102,7 +103,8 @@ impl Log {
         self.total = self.total.saturating_add(line.len() + 1);
         if self.total > INVOCATION_LIMIT {
             if before <= INVOCATION_LIMIT {
-                self.lines.push("[triggerfish] more than 16 MiB of output: the rest is dropped".to_owned());
+                self.lines
+                    .push("[triggerfish] more than 16 MiB of output: the rest is dropped".to_owned());
             }
             return;
         }
@@ -145,7 +147,10 @@ mod tests {
         log.push(&vec![b'x'; LINE_LIMIT + 5]);
         log.push(b"\n\xff\n");
         let lines = log.take_lines();
-        assert_eq!(lines.iter().map(String::len).collect::<Vec<_>>(), [LINE_LIMIT, 5, 3]);
+        assert_eq!(
+            lines.iter().map(String::len).collect::<Vec<_>>(),
+            [LINE_LIMIT, 5, 3]
+        );
         assert_eq!(lines[2], "\u{fffd}");
     }
 

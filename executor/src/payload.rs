@@ -12,7 +12,10 @@ use crate::environment::Exit;
 /// The document of an invocation that ran out of time.
 pub fn timed_out(id: &str, timeout: Duration) -> Bytes {
     let seconds = timeout.as_secs_f64();
-    document("Sandbox.Timedout", &format!("RequestId: {id} Error: Task timed out after {seconds:.2} seconds"))
+    document(
+        "Sandbox.Timedout",
+        &format!("RequestId: {id} Error: Task timed out after {seconds:.2} seconds"),
+    )
 }
 
 /// The document of an invocation whose process ended.

@@ -68,7 +68,13 @@ impl Pool {
         let group = self.groups.entry(function.clone()).or_default();
         group.last = group.last.saturating_add(1);
         let number = group.last;
-        let slot = Slot { number, stage: Stage::Running, free_at: until, used: now, retiring: false };
+        let slot = Slot {
+            number,
+            stage: Stage::Running,
+            free_at: until,
+            used: now,
+            retiring: false,
+        };
         group.slots.push(slot);
         Choice::Fresh(number)
     }
@@ -76,7 +82,9 @@ impl Pool {
     /// Takes a free environment, if there is one.
     pub fn take_free(&mut self, function: &FunctionName, now: Timestamp, until: Timestamp) -> Option<Number> {
         let slots = &mut self.groups.get_mut(function)?.slots;
-        let free = slots.iter_mut().filter(|s| s.stage == Stage::Free && s.free_at <= now && !s.retiring);
+        let free = slots
+            .iter_mut()
+            .filter(|s| s.stage == Stage::Free && s.free_at <= now && !s.retiring);
         let slot = free.max_by_key(|s| (s.used, s.number))?;
         (slot.stage, slot.used, slot.free_at) = (Stage::Running, now, until);
         Some(slot.number)
@@ -85,7 +93,10 @@ impl Pool {
     /// How many environments of the function have answered and are about to be free.
     pub fn finishing(&self, function: &FunctionName) -> usize {
         let slots = self.groups.get(function).map_or(&[][..], |g| &g.slots);
-        slots.iter().filter(|s| s.stage == Stage::Finishing && !s.retiring).count()
+        slots
+            .iter()
+            .filter(|s| s.stage == Stage::Finishing && !s.retiring)
+            .count()
     }
 
     /// The invocation of an environment ended; it lasts until `until` on the fabric's clock.
@@ -98,12 +109,19 @@ impl Pool {
 
     /// When the invocation that an environment runs, or ran last, was dispatched.
     pub fn dispatched(&self, function: &FunctionName, number: Number) -> Option<Timestamp> {
-        self.groups.get(function)?.slots.iter().find(|s| s.number == number).map(|s| s.used)
+        self.groups
+            .get(function)?
+            .slots
+            .iter()
+            .find(|s| s.number == number)
+            .map(|s| s.used)
     }
 
     /// An environment can take an invocation again. Answers whether it is to be stopped instead.
     pub fn ready(&mut self, function: &FunctionName, number: Number) -> bool {
-        let Some(slot) = self.slot(function, number) else { return false };
+        let Some(slot) = self.slot(function, number) else {
+            return false;
+        };
         slot.stage = Stage::Free;
         let retiring = slot.retiring;
         if retiring {
@@ -114,7 +132,9 @@ impl Pool {
 
     /// Forgets the free environments of a function and marks the others; the caller stops the ones returned.
     pub fn retire(&mut self, function: &FunctionName) -> Vec<Number> {
-        let Some(group) = self.groups.get_mut(function) else { return Vec::new() };
+        let Some(group) = self.groups.get_mut(function) else {
+            return Vec::new();
+        };
         let (free, busy) = group.slots.drain(..).partition(|s| s.stage == Stage::Free);
         group.slots = busy;
         group.slots.iter_mut().for_each(|s| s.retiring = true);
@@ -140,7 +160,10 @@ impl Pool {
     /// When the next environment will have been free for `idle`.
     pub fn next_expiry(&self, idle: Duration) -> Option<Timestamp> {
         let slots = self.groups.values().flat_map(|g| &g.slots);
-        slots.filter(|s| s.stage == Stage::Free).map(|s| s.free_at + idle).min()
+        slots
+            .filter(|s| s.stage == Stage::Free)
+            .map(|s| s.free_at + idle)
+            .min()
     }
 
     fn forget(&mut self, function: &FunctionName, number: Number) {
@@ -150,7 +173,11 @@ impl Pool {
     }
 
     fn slot(&mut self, function: &FunctionName, number: Number) -> Option<&mut Slot> {
-        self.groups.get_mut(function)?.slots.iter_mut().find(|s| s.number == number)
+        self.groups
+            .get_mut(function)?
+            .slots
+            .iter_mut()
+            .find(|s| s.number == number)
     }
 }
 
@@ -171,7 +198,11 @@ mod tests {
         pool.ready(&f, 1);
         assert_eq!(pool.choose(&f, at(0), at(10)), Choice::Fresh(2));
         pool.ready(&f, 2);
-        assert_eq!(pool.choose(&f, at(10), at(20)), Choice::Reuse(2), "a tie goes to the highest number");
+        assert_eq!(
+            pool.choose(&f, at(10), at(20)),
+            Choice::Reuse(2),
+            "a tie goes to the highest number"
+        );
         assert_eq!(pool.choose(&f, at(10), at(20)), Choice::Reuse(1));
     }
 

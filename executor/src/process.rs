@@ -79,11 +79,18 @@ impl Launch<'_> {
             .kill_on_drop(true);
         die_with_parent(&mut command);
         let child = command.spawn()?;
-        let id = child.id().and_then(|id| i32::try_from(id).ok()).unwrap_or(i32::MAX);
+        let id = child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .unwrap_or(i32::MAX);
         #[expect(unsafe_code, reason = "tokio's way to wait for a file that is not a socket")]
         // SAFETY: the file owns its descriptor and is neither closed nor exchanged while it is registered.
         let output = unsafe { AsyncFd::register(File::from(reader)) }?;
-        Ok(Process { child, group: Pid::from_raw(id), output })
+        Ok(Process {
+            child,
+            group: Pid::from_raw(id),
+            output,
+        })
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -105,8 +112,10 @@ impl Launch<'_> {
         let mut all = self.presets(&code);
         all.extend(self.spec.environment.clone());
         let date = self.born.iso_millis();
-        let stream: String =
-            self.seed.bytes(self.environment.as_str())[..16].iter().map(|b| format!("{b:02x}")).collect();
+        let stream: String = self.seed.bytes(self.environment.as_str())[..16]
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
         let reserved = [
             ("_HANDLER", self.spec.handler.clone()),
             ("AWS_REGION", self.region.to_owned()),
@@ -115,13 +124,22 @@ impl Launch<'_> {
             ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", self.spec.memory.to_string()),
             ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
-            ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", self.spec.name)),
+            (
+                "AWS_LAMBDA_LOG_GROUP_NAME",
+                format!("/aws/lambda/{}", self.spec.name),
+            ),
             (
                 "AWS_LAMBDA_LOG_STREAM_NAME",
-                format!("{}/[$LATEST]{stream}", date.get(..10).unwrap_or_default().replace('-', "/")),
+                format!(
+                    "{}/[$LATEST]{stream}",
+                    date.get(..10).unwrap_or_default().replace('-', "/")
+                ),
             ),
             ("AWS_ACCESS_KEY_ID", "ASIATRIGGERFISH00000".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "triggerfish/no/secret/at/all/0000000000".to_owned()),
+            (
+                "AWS_SECRET_ACCESS_KEY",
+                "triggerfish/no/secret/at/all/0000000000".to_owned(),
+            ),
             ("AWS_SESSION_TOKEN", "triggerfish-session".to_owned()),
             ("AWS_LAMBDA_RUNTIME_API", self.api.to_owned()),
             ("LAMBDA_TASK_ROOT", code),
@@ -139,7 +157,10 @@ impl Launch<'_> {
         let programs = self.program.parent().unwrap_or(Path::new("/usr/bin")).display();
         let tmp = self.tmp.display().to_string();
         let mut presets = vec![
-            ("PATH", format!("{programs}:/usr/local/bin:/usr/bin:/bin:/opt/bin")),
+            (
+                "PATH",
+                format!("{programs}:/usr/local/bin:/usr/bin:/bin:/opt/bin"),
+            ),
             ("LD_LIBRARY_PATH", format!("{code}:{code}/lib:/opt/lib")),
             ("LANG", "en_US.UTF-8".to_owned()),
             ("TZ", ":UTC".to_owned()),
@@ -169,13 +190,15 @@ impl Launch<'_> {
             }
             Runtime::Provided(_) => {}
         }
-        presets.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+        presets
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect()
     }
 }
 
 /// File name and text of the Python bootstrap.
-const PYTHON_BOOTSTRAP: (&str, &str) =
-    ("triggerfish_bootstrap.py", include_str!("../bootstrap/python.py"));
+const PYTHON_BOOTSTRAP: (&str, &str) = ("triggerfish_bootstrap.py", include_str!("../bootstrap/python.py"));
 /// File name and text of the Node bootstrap.
 const NODE_BOOTSTRAP: (&str, &str) = ("triggerfish_bootstrap.cjs", include_str!("../bootstrap/node.cjs"));
 
@@ -206,7 +229,10 @@ pub fn exit_of(status: std::process::ExitStatus) -> Exit {
     }
 }
 
-#[expect(unsafe_code, reason = "a death signal can only be asked for in the child, between fork and exec")]
+#[expect(
+    unsafe_code,
+    reason = "a death signal can only be asked for in the child, between fork and exec"
+)]
 fn die_with_parent(command: &mut Command) {
     let parent = std::process::id();
     // SAFETY: the closure runs in the forked child and calls only prctl and getppid, which are

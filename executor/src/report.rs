@@ -103,6 +103,8 @@ mod tests {
     fn failures_append_their_status() {
         assert!(report(None, Some(Status::Timeout)).ends_with("36 MB\tStatus: timeout\t\n"));
         let error = Status::Error("Runtime.ExitError".into());
-        assert!(report(None, Some(error)).ends_with("36 MB\tStatus: error\tError Type: Runtime.ExitError\t\n"));
+        assert!(
+            report(None, Some(error)).ends_with("36 MB\tStatus: error\tError Type: Runtime.ExitError\t\n")
+        );
     }
 }

@@ -29,16 +29,27 @@ pub enum Call {
     /// The runtime asks for an event.
     Next(oneshot::Sender<Handout>),
     /// The runtime answers an invocation.
-    Answer { id: String, answer: Answer, reply: oneshot::Sender<Reply> },
+    Answer {
+        id: String,
+        answer: Answer,
+        reply: oneshot::Sender<Reply>,
+    },
     /// The runtime cannot start.
-    InitError { kind: String, body: Bytes, reply: oneshot::Sender<Reply> },
+    InitError {
+        kind: String,
+        body: Bytes,
+        reply: oneshot::Sender<Reply>,
+    },
 }
 
 /// What answers `next`.
 #[derive(Debug)]
 pub enum Handout {
     /// An event with its headers.
-    Event { headers: Vec<(HeaderName, HeaderValue)>, body: Bytes },
+    Event {
+        headers: Vec<(HeaderName, HeaderValue)>,
+        body: Bytes,
+    },
     /// Not now.
     Refused(Reply),
 }
@@ -95,7 +106,11 @@ impl RuntimeApi {
         let address = listener.local_addr()?.to_string();
         let connections = Arc::new(Connections::default());
         let listener = tokio::spawn(accept(listener, calls, connections.clone()));
-        Ok(RuntimeApi { address, connections, listener })
+        Ok(RuntimeApi {
+            address,
+            connections,
+            listener,
+        })
     }
 
     /// The count of its connections.
@@ -144,10 +159,22 @@ async fn serve(
     let reply = match call {
         RuntimeCall::Next => return Ok(next(calls).await),
         RuntimeCall::Response { id, mode_known: true } => response(calls, id, body).await,
-        RuntimeCall::Response { id, mode_known: false } => {
+        RuntimeCall::Response {
+            id,
+            mode_known: false,
+        } => {
             let _ = read(body).await;
-            let reply = post(calls, |reply| Call::Answer { id, answer: Answer::BadMode, reply }).await;
-            if reply == Reply::Accepted { Reply::BadMode } else { reply }
+            let reply = post(calls, |reply| Call::Answer {
+                id,
+                answer: Answer::BadMode,
+                reply,
+            })
+            .await;
+            if reply == Reply::Accepted {
+                Reply::BadMode
+            } else {
+                reply
+            }
         }
         RuntimeCall::Error { id, kind } => match read(body).await {
             Read::Whole(body) => {
@@ -190,7 +217,12 @@ async fn next(calls: &mpsc::UnboundedSender<Call>) -> Response<Full<Bytes>> {
 async fn response(calls: &mpsc::UnboundedSender<Call>, id: String, body: Incoming) -> Reply {
     match read(body).await {
         Read::Whole(body) => {
-            post(calls, |reply| Call::Answer { id, answer: Answer::Response(body), reply }).await
+            post(calls, |reply| Call::Answer {
+                id,
+                answer: Answer::Response(body),
+                reply,
+            })
+            .await
         }
         Read::TooLarge => too_large(calls, id).await,
         Read::Broken => broken(calls, id).await,
@@ -198,15 +230,32 @@ async fn response(calls: &mpsc::UnboundedSender<Call>, id: String, body: Incomin
 }
 
 async fn too_large(calls: &mpsc::UnboundedSender<Call>, id: String) -> Reply {
-    let reply = post(calls, |reply| Call::Answer { id, answer: Answer::TooLarge, reply }).await;
-    if reply == Reply::Accepted { Reply::TooLarge } else { reply }
+    let reply = post(calls, |reply| Call::Answer {
+        id,
+        answer: Answer::TooLarge,
+        reply,
+    })
+    .await;
+    if reply == Reply::Accepted {
+        Reply::TooLarge
+    } else {
+        reply
+    }
 }
 
 async fn broken(calls: &mpsc::UnboundedSender<Call>, id: String) -> Reply {
-    post(calls, |reply| Call::Answer { id, answer: Answer::Truncated, reply }).await
+    post(calls, |reply| Call::Answer {
+        id,
+        answer: Answer::Truncated,
+        reply,
+    })
+    .await
 }
 
-async fn post(calls: &mpsc::UnboundedSender<Call>, call: impl FnOnce(oneshot::Sender<Reply>) -> Call) -> Reply {
+async fn post(
+    calls: &mpsc::UnboundedSender<Call>,
+    call: impl FnOnce(oneshot::Sender<Reply>) -> Call,
+) -> Reply {
     let (sender, receiver) = oneshot::channel();
     if calls.send(call(sender)).is_err() {
         return Reply::Internal;
@@ -252,7 +301,13 @@ fn plain(reply: &Reply) -> Response<Full<Bytes>> {
     let (status, body) = reply.write();
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let kind = if *reply == Reply::Pong { "text/plain" } else { "application/json" };
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    let kind = if *reply == Reply::Pong {
+        "text/plain"
+    } else {
+        "application/json"
+    };
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }

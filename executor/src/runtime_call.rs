@@ -38,7 +38,11 @@ pub fn parse(method: &Method, path: &str, headers: &HeaderMap) -> RuntimeCall {
     if headers.contains_key("origin") {
         return RuntimeCall::Forbidden("requests of web pages are refused");
     }
-    if !headers.get("host").and_then(|h| h.to_str().ok()).is_some_and(is_loopback) {
+    if !headers
+        .get("host")
+        .and_then(|h| h.to_str().ok())
+        .is_some_and(is_loopback)
+    {
         return RuntimeCall::Forbidden("the Host header must name the loopback address");
     }
     if path.starts_with("/2020-01-01/extension/") {
@@ -47,7 +51,9 @@ pub fn parse(method: &Method, path: &str, headers: &HeaderMap) -> RuntimeCall {
     if path.starts_with("/2022-07-01/telemetry") || path.starts_with("/2020-08-15/logs") {
         return RuntimeCall::NotSupported("the Telemetry API");
     }
-    let Some(rest) = path.strip_prefix(BASE) else { return RuntimeCall::Unknown };
+    let Some(rest) = path.strip_prefix(BASE) else {
+        return RuntimeCall::Unknown;
+    };
     let parts: Vec<&str> = rest.split('/').collect();
     let (wanted, call) = match parts.as_slice() {
         ["ping"] => (Method::GET, RuntimeCall::Ping),
@@ -55,18 +61,35 @@ pub fn parse(method: &Method, path: &str, headers: &HeaderMap) -> RuntimeCall {
         ["runtime", "invocation", id, "response"] => {
             let mode = text(headers, "lambda-runtime-function-response-mode");
             let mode_known = mode.is_empty() || mode.eq_ignore_ascii_case("streaming");
-            (Method::POST, RuntimeCall::Response { id: (*id).to_owned(), mode_known })
+            (
+                Method::POST,
+                RuntimeCall::Response {
+                    id: (*id).to_owned(),
+                    mode_known,
+                },
+            )
         }
-        ["runtime", "invocation", id, "error"] => {
-            (Method::POST, RuntimeCall::Error { id: (*id).to_owned(), kind: kind(headers, "Function.Unknown") })
-        }
-        ["runtime", "init", "error"] => {
-            (Method::POST, RuntimeCall::InitError { kind: kind(headers, "Runtime.Unknown") })
-        }
+        ["runtime", "invocation", id, "error"] => (
+            Method::POST,
+            RuntimeCall::Error {
+                id: (*id).to_owned(),
+                kind: kind(headers, "Function.Unknown"),
+            },
+        ),
+        ["runtime", "init", "error"] => (
+            Method::POST,
+            RuntimeCall::InitError {
+                kind: kind(headers, "Runtime.Unknown"),
+            },
+        ),
         ["runtime", "restore", _] => return RuntimeCall::NotSupported("SnapStart"),
         _ => return RuntimeCall::Unknown,
     };
-    if *method == wanted { call } else { RuntimeCall::WrongMethod }
+    if *method == wanted {
+        call
+    } else {
+        RuntimeCall::WrongMethod
+    }
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -74,21 +97,33 @@ fn is_loopback(host: &str) -> bool {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
     };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// The error type for logs: kept if it reads `Runtime.Word` or `Function.Word` (spec/runtime-api §4).
 fn kind(headers: &HeaderMap, otherwise: &str) -> String {
     let given = text(headers, "lambda-runtime-function-error-type");
-    let word = given.strip_prefix("Runtime.").or_else(|| given.strip_prefix("Function."));
+    let word = given
+        .strip_prefix("Runtime.")
+        .or_else(|| given.strip_prefix("Function."));
     let fits = word.is_some_and(|w| {
-        w.len() > 1 && w.starts_with(|c: char| c.is_ascii_uppercase()) && w.bytes().all(|b| b.is_ascii_alphabetic())
+        w.len() > 1
+            && w.starts_with(|c: char| c.is_ascii_uppercase())
+            && w.bytes().all(|b| b.is_ascii_alphabetic())
     });
-    if fits { given.to_owned() } else { otherwise.to_owned() }
+    if fits {
+        given.to_owned()
+    } else {
+        otherwise.to_owned()
+    }
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
 }
 
 /// What the runtime is told; a status and a body.
@@ -135,11 +170,15 @@ impl Reply {
                 );
                 (403, error(&text, "InvalidStateTransition"))
             }
-            Reply::BadMode => (400, error("Invalid function response mode", "InvalidFunctionResponseMode")),
+            Reply::BadMode => (
+                400,
+                error("Invalid function response mode", "InvalidFunctionResponseMode"),
+            ),
             Reply::Internal => (500, error("Internal Server Error", "InternalServerError")),
-            Reply::NotSupported(what) => {
-                (404, error(&format!("{what} is not supported by triggerfish"), "NotSupported"))
-            }
+            Reply::NotSupported(what) => (
+                404,
+                error(&format!("{what} is not supported by triggerfish"), "NotSupported"),
+            ),
             Reply::Unknown => {
                 let text = "no such path in the Runtime API: try GET /2018-06-01/runtime/invocation/next";
                 (404, error(text, "NotFound"))
@@ -151,7 +190,10 @@ impl Reply {
 }
 
 fn error(message: &str, kind: &str) -> String {
-    format!("{{\"errorMessage\":{},\"errorType\":\"{kind}\"}}\n", serde_json::Value::from(message))
+    format!(
+        "{{\"errorMessage\":{},\"errorType\":\"{kind}\"}}\n",
+        serde_json::Value::from(message)
+    )
 }
 
 #[cfg(test)]
@@ -172,43 +214,87 @@ mod tests {
     fn the_five_calls_parse() {
         let call = |m: Method, p: &str| parse(&m, p, &heads(&[]));
         assert_eq!(call(Method::GET, "/2018-06-01/ping"), RuntimeCall::Ping);
-        assert_eq!(call(Method::GET, "/2018-06-01/runtime/invocation/next"), RuntimeCall::Next);
+        assert_eq!(
+            call(Method::GET, "/2018-06-01/runtime/invocation/next"),
+            RuntimeCall::Next
+        );
         assert_eq!(
             call(Method::POST, "/2018-06-01/runtime/invocation/ab-1/response"),
-            RuntimeCall::Response { id: "ab-1".into(), mode_known: true }
+            RuntimeCall::Response {
+                id: "ab-1".into(),
+                mode_known: true
+            }
         );
         assert_eq!(
             call(Method::POST, "/2018-06-01/runtime/invocation/ab-1/error"),
-            RuntimeCall::Error { id: "ab-1".into(), kind: "Function.Unknown".into() }
+            RuntimeCall::Error {
+                id: "ab-1".into(),
+                kind: "Function.Unknown".into()
+            }
         );
         let kind = "Runtime.Unknown".to_owned();
-        assert_eq!(call(Method::POST, "/2018-06-01/runtime/init/error"), RuntimeCall::InitError { kind });
+        assert_eq!(
+            call(Method::POST, "/2018-06-01/runtime/init/error"),
+            RuntimeCall::InitError { kind }
+        );
     }
 
     #[test]
     fn the_rest_is_refused_with_a_reason() {
         let call = |m: Method, p: &str| parse(&m, p, &heads(&[]));
-        assert_eq!(call(Method::POST, "/2018-06-01/runtime/invocation/next"), RuntimeCall::WrongMethod);
-        assert_eq!(call(Method::GET, "/2018-06-01/runtime/invocation//"), RuntimeCall::Unknown);
+        assert_eq!(
+            call(Method::POST, "/2018-06-01/runtime/invocation/next"),
+            RuntimeCall::WrongMethod
+        );
+        assert_eq!(
+            call(Method::GET, "/2018-06-01/runtime/invocation//"),
+            RuntimeCall::Unknown
+        );
         assert_eq!(call(Method::GET, "/"), RuntimeCall::Unknown);
-        assert!(matches!(call(Method::GET, "/2018-06-01/runtime/restore/next"), RuntimeCall::NotSupported(_)));
-        assert!(matches!(call(Method::POST, "/2020-01-01/extension/register"), RuntimeCall::NotSupported(_)));
+        assert!(matches!(
+            call(Method::GET, "/2018-06-01/runtime/restore/next"),
+            RuntimeCall::NotSupported(_)
+        ));
+        assert!(matches!(
+            call(Method::POST, "/2020-01-01/extension/register"),
+            RuntimeCall::NotSupported(_)
+        ));
     }
 
     #[test]
     fn web_pages_and_foreign_hosts_are_refused() {
         let next = "/2018-06-01/runtime/invocation/next";
         let origin = heads(&[("origin", "http://evil.example")]);
-        assert!(matches!(parse(&Method::GET, next, &origin), RuntimeCall::Forbidden(_)));
-        assert!(matches!(parse(&Method::GET, next, &heads(&[("host", "evil.example:80")])), RuntimeCall::Forbidden(_)));
-        assert!(matches!(parse(&Method::GET, next, &HeaderMap::new()), RuntimeCall::Forbidden(_)));
-        assert_eq!(parse(&Method::GET, next, &heads(&[("host", "[::1]:9")])), RuntimeCall::Next);
-        assert_eq!(parse(&Method::GET, next, &heads(&[("host", "localhost")])), RuntimeCall::Next);
+        assert!(matches!(
+            parse(&Method::GET, next, &origin),
+            RuntimeCall::Forbidden(_)
+        ));
+        assert!(matches!(
+            parse(&Method::GET, next, &heads(&[("host", "evil.example:80")])),
+            RuntimeCall::Forbidden(_)
+        ));
+        assert!(matches!(
+            parse(&Method::GET, next, &HeaderMap::new()),
+            RuntimeCall::Forbidden(_)
+        ));
+        assert_eq!(
+            parse(&Method::GET, next, &heads(&[("host", "[::1]:9")])),
+            RuntimeCall::Next
+        );
+        assert_eq!(
+            parse(&Method::GET, next, &heads(&[("host", "localhost")])),
+            RuntimeCall::Next
+        );
     }
 
     #[test]
     fn error_types_are_kept_only_in_their_documented_form() {
-        let of = |v: &str| kind(&heads(&[("lambda-runtime-function-error-type", v)]), "Function.Unknown");
+        let of = |v: &str| {
+            kind(
+                &heads(&[("lambda-runtime-function-error-type", v)]),
+                "Function.Unknown",
+            )
+        };
         assert_eq!(of("Runtime.ImportModuleError"), "Runtime.ImportModuleError");
         assert_eq!(of("Exception"), "Function.Unknown");
         assert_eq!(of("Runtime."), "Function.Unknown");
@@ -218,8 +304,23 @@ mod tests {
     #[test]
     fn a_response_mode_is_streaming_or_absent() {
         let path = "/2018-06-01/runtime/invocation/a/response";
-        let mode = |v: &str| parse(&Method::POST, path, &heads(&[("lambda-runtime-function-response-mode", v)]));
-        assert!(matches!(mode("streaming"), RuntimeCall::Response { mode_known: true, .. }));
-        assert!(matches!(mode("carrier-pigeon"), RuntimeCall::Response { mode_known: false, .. }));
+        let mode = |v: &str| {
+            parse(
+                &Method::POST,
+                path,
+                &heads(&[("lambda-runtime-function-response-mode", v)]),
+            )
+        };
+        assert!(matches!(
+            mode("streaming"),
+            RuntimeCall::Response { mode_known: true, .. }
+        ));
+        assert!(matches!(
+            mode("carrier-pigeon"),
+            RuntimeCall::Response {
+                mode_known: false,
+                ..
+            }
+        ));
     }
 }

@@ -23,14 +23,19 @@ pub struct Scripted {
 
 impl std::fmt::Debug for Scripted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Scripted").field("pool", &self.pool).finish_non_exhaustive()
+        f.debug_struct("Scripted")
+            .field("pool", &self.pool)
+            .finish_non_exhaustive()
     }
 }
 
 impl Scripted {
     /// An executor that follows `script`.
     pub fn new(script: Script) -> Self {
-        Scripted { script, pool: Pool::default() }
+        Scripted {
+            script,
+            pool: Pool::default(),
+        }
     }
 
     /// Runs an invocation; it takes the outcome's duration on the fabric's clock.

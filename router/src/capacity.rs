@@ -27,17 +27,37 @@ impl Capacity {
         let reserved: BTreeMap<_, _> = settings
             .functions
             .iter()
-            .filter_map(|(name, f)| Some((name.clone(), Pool { limit: f.reserved?, running: 0 })))
+            .filter_map(|(name, f)| {
+                Some((
+                    name.clone(),
+                    Pool {
+                        limit: f.reserved?,
+                        running: 0,
+                    },
+                ))
+            })
             .collect();
         let taken: u32 = reserved.values().map(|pool| pool.limit).sum();
-        Capacity { reserved, shared: Pool { limit: settings.concurrency.saturating_sub(taken), running: 0 } }
+        Capacity {
+            reserved,
+            shared: Pool {
+                limit: settings.concurrency.saturating_sub(taken),
+                running: 0,
+            },
+        }
     }
 
     /// Takes a place for one execution, or says why there is none.
     pub fn take(&mut self, function: &FunctionName) -> Result<(), ThrottleReason> {
         let (pool, reason) = match self.reserved.get_mut(function) {
-            Some(pool) => (pool, ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded),
-            None => (&mut self.shared, ThrottleReason::ConcurrentInvocationLimitExceeded),
+            Some(pool) => (
+                pool,
+                ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded,
+            ),
+            None => (
+                &mut self.shared,
+                ThrottleReason::ConcurrentInvocationLimitExceeded,
+            ),
         };
         if pool.running >= pool.limit {
             return Err(reason);
@@ -49,7 +69,10 @@ impl Capacity {
     /// Gives a place back.
     pub fn give_back(&mut self, function: &FunctionName) {
         let pool = self.reserved.get_mut(function).unwrap_or(&mut self.shared);
-        debug_assert!(pool.running > 0, "a place is given back once for each that was taken");
+        debug_assert!(
+            pool.running > 0,
+            "a place is given back once for each that was taken"
+        );
         pool.running = pool.running.saturating_sub(1);
     }
 }

@@ -74,16 +74,23 @@ pub fn record(end: &End<'_>) -> Payload {
         response_context,
         response_payload,
     };
-    serde_json::to_vec(&record).expect("a destination record is always JSON").into()
+    serde_json::to_vec(&record)
+        .expect("a destination record is always JSON")
+        .into()
 }
 
 fn response(end: &End<'_>) -> (Option<ResponseContext>, Option<Box<RawValue>>) {
-    let context = |function_error| ResponseContext { status_code: 200, executed_version: "$LATEST", function_error };
+    let context = |function_error| ResponseContext {
+        status_code: 200,
+        executed_version: "$LATEST",
+        function_error,
+    };
     match end.last {
         Some(Ok(payload)) => (Some(context(None)), Some(raw(payload, "null"))),
-        Some(Err(Failure::Function(error))) => {
-            (Some(context(Some("Unhandled"))), Some(raw(&error.payload, "null")))
-        }
+        Some(Err(Failure::Function(error))) => (
+            Some(context(Some("Unhandled"))),
+            Some(raw(&error.payload, "null")),
+        ),
         Some(Err(_)) | None => (None, None),
     }
 }
@@ -93,9 +100,8 @@ fn response(end: &End<'_>) -> (Option<ResponseContext>, Option<Box<RawValue>>) {
 fn raw(body: &Bytes, if_empty: &str) -> Box<RawValue> {
     let text = String::from_utf8_lossy(body);
     let text = if text.trim().is_empty() { if_empty } else { &*text };
-    RawValue::from_string(text.to_owned()).unwrap_or_else(|_| {
-        serde_json::value::to_raw_value(text).expect("a string is always JSON")
-    })
+    RawValue::from_string(text.to_owned())
+        .unwrap_or_else(|_| serde_json::value::to_raw_value(text).expect("a string is always JSON"))
 }
 
 /// The dead-letter message as a queue's consumer receives it: the event as body, the error in attributes.
@@ -160,7 +166,10 @@ mod tests {
     #[test]
     fn failure_record_is_awss_document() {
         let event = event(r#"{"n":1.50}"#);
-        let error = FunctionError { kind: ErrorKind::Error, payload: r#"{"errorMessage":"no"}"#.into() };
+        let error = FunctionError {
+            kind: ErrorKind::Error,
+            payload: r#"{"errorMessage":"no"}"#.into(),
+        };
         let last = Err(Failure::Function(error));
         let record = record(&end(&event, Some(&last)));
         let expected = format!(
@@ -173,13 +182,18 @@ mod tests {
             ),
             event.id
         );
-        assert_eq!(std::str::from_utf8(&record), Ok(expected.as_str()), "numbers keep their spelling");
+        assert_eq!(
+            std::str::from_utf8(&record),
+            Ok(expected.as_str()),
+            "numbers keep their spelling"
+        );
     }
 
     #[test]
     fn a_function_that_never_ran_has_no_response() {
         let event = event("");
-        let record: serde_json::Value = serde_json::from_slice(&record(&end(&event, None))).unwrap_or_default();
+        let record: serde_json::Value =
+            serde_json::from_slice(&record(&end(&event, None))).unwrap_or_default();
         assert_eq!(record["requestPayload"], json!({}));
         assert!(record.get("responseContext").is_none() && record.get("responsePayload").is_none());
     }
@@ -188,11 +202,17 @@ mod tests {
     fn dead_letter_carries_the_event_and_the_error() {
         let event = event(r#"{"a":1}"#);
         let payload = format!(r#"{{"errorMessage":"{}"}}"#, "é".repeat(600));
-        let last = Err(Failure::Function(FunctionError { kind: ErrorKind::Error, payload: payload.into() }));
-        let letter: serde_json::Value = serde_json::from_slice(&dead_letter(&end(&event, Some(&last)))).unwrap_or_default();
+        let last = Err(Failure::Function(FunctionError {
+            kind: ErrorKind::Error,
+            payload: payload.into(),
+        }));
+        let letter: serde_json::Value =
+            serde_json::from_slice(&dead_letter(&end(&event, Some(&last)))).unwrap_or_default();
         assert_eq!(letter["Body"], r#"{"a":1}"#);
         assert_eq!(letter["MessageAttributes"]["ErrorCode"]["StringValue"], "200");
-        let message = letter["MessageAttributes"]["ErrorMessage"]["StringValue"].as_str().map(str::len);
+        let message = letter["MessageAttributes"]["ErrorMessage"]["StringValue"]
+            .as_str()
+            .map(str::len);
         assert_eq!(message, Some(1024));
     }
 }

@@ -136,7 +136,11 @@ impl FunctionError {
 
     fn text(&self, key: &str) -> String {
         let document: serde_json::Value = serde_json::from_slice(&self.payload).unwrap_or_default();
-        document.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned()
+        document
+            .get(key)
+            .and_then(|v| v.as_str())
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 

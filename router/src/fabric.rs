@@ -165,7 +165,8 @@ impl<C: Clock<H::News>, H: Hands> Fabric<C, H> {
             Input::Stop => 3,
         };
         self.serial += 1;
-        self.later.insert((at.max(self.clock.now()), rank, self.serial), input);
+        self.later
+            .insert((at.max(self.clock.now()), rank, self.serial), input);
     }
 
     /// One turn: does what is due, else waits until `until` at the latest.
@@ -175,7 +176,11 @@ impl<C: Clock<H::News>, H: Hands> Fabric<C, H> {
             return Turn::Worked;
         }
         // Ranks at one instant: completions (0) and source changes (1) come before retries (2).
-        if self.later.first_key_value().is_some_and(|((at, ..), _)| *at <= now) {
+        if self
+            .later
+            .first_key_value()
+            .is_some_and(|((at, ..), _)| *at <= now)
+        {
             if let Some((_, input)) = self.later.pop_first() {
                 self.take(now, input);
             }
@@ -200,13 +205,20 @@ impl<C: Clock<H::News>, H: Hands> Fabric<C, H> {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        self.wait(WaitFor { deadline, busy, accepting: self.router.open() < self.open_limit })
+        self.wait(WaitFor {
+            deadline,
+            busy,
+            accepting: self.router.open() < self.open_limit,
+        })
     }
 
     /// When something is due, if nothing else happens.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let later = self.later.first_key_value().map(|((at, ..), _)| *at);
-        [later, self.router.next_deadline(), self.hands.next_deadline()].into_iter().flatten().min()
+        [later, self.router.next_deadline(), self.hands.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn wait(&mut self, what: WaitFor) -> Turn {
@@ -262,7 +274,11 @@ fn entry(action: &Action) -> Option<Entry> {
             kind: seen.kind.clone(),
             subject: seen.subject.clone(),
             events: seen.events.iter().map(|e| e.name.clone()).collect(),
-            refused: seen.refused.iter().map(|r| (r.route.clone(), r.why.clone())).collect(),
+            refused: seen
+                .refused
+                .iter()
+                .map(|r| (r.route.clone(), r.why.clone()))
+                .collect(),
         },
         Action::Accepted(event) => Entry::Evt {
             name: event.name.clone(),
@@ -285,7 +301,13 @@ fn entry(action: &Action) -> Option<Entry> {
             function: invocation.event.to.clone(),
             attempt: invocation.attempt.number,
         },
-        Action::Ended { name, event, function, outcome, ran } => Entry::Res {
+        Action::Ended {
+            name,
+            event,
+            function,
+            outcome,
+            ran,
+        } => Entry::Res {
             name: name.clone(),
             event: event.clone(),
             function: function.clone(),
@@ -297,22 +319,36 @@ fn entry(action: &Action) -> Option<Entry> {
                 Ok(payload) => Body::of(payload),
                 Err(Failure::Function(error)) => Body::of(&error.payload),
                 Err(Failure::Throttled(reason)) => Body::Text(format!("\"{reason:?}\"")),
-                Err(Failure::System(message)) => Body::Text(serde_json::Value::from(message.as_str()).to_string()),
+                Err(Failure::System(message)) => {
+                    Body::Text(serde_json::Value::from(message.as_str()).to_string())
+                }
             },
         },
-        Action::Wait { event, due, why } => {
-            Entry::Retry { event: event.clone(), due: *due, why: why.clone() }
-        }
-        Action::Send { sink, event, record } => {
-            Entry::Sink { sink: sink.clone(), event: event.clone(), body: Body::of(record) }
-        }
-        Action::Done { event, how, executions, to } => Entry::Done {
+        Action::Wait { event, due, why } => Entry::Retry {
+            event: event.clone(),
+            due: *due,
+            why: why.clone(),
+        },
+        Action::Send { sink, event, record } => Entry::Sink {
+            sink: sink.clone(),
+            event: event.clone(),
+            body: Body::of(record),
+        },
+        Action::Done {
+            event,
+            how,
+            executions,
+            to,
+        } => Entry::Done {
             event: event.clone(),
             how: (*how).to_owned(),
             executions: *executions,
             to: to.clone(),
         },
-        Action::Ignored(attempt) => Entry::Late { delivery: attempt.delivery, attempt: attempt.number },
+        Action::Ignored(attempt) => Entry::Late {
+            delivery: attempt.delivery,
+            attempt: attempt.number,
+        },
         Action::Reply { .. } => return None,
     })
 }

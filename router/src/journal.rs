@@ -212,7 +212,10 @@ pub enum Entry {
 impl Entry {
     /// Whether the entry is part of the trace that the same seed must reproduce.
     pub fn is_traced(&self) -> bool {
-        !matches!(self, Entry::Check { .. } | Entry::End { .. } | Entry::Real { .. } | Entry::Unknown)
+        !matches!(
+            self,
+            Entry::Check { .. } | Entry::End { .. } | Entry::Real { .. } | Entry::Unknown
+        )
     }
 }
 
@@ -280,14 +283,23 @@ pub struct Journal {
 impl Journal {
     /// An empty journal that writes to `recorders`.
     pub fn new(recorders: Vec<Box<dyn Recorder + Send>>) -> Self {
-        Journal { next: 0, hasher: blake3::Hasher::new(), ledger: Ledger::default(), recorders }
+        Journal {
+            next: 0,
+            hasher: blake3::Hasher::new(),
+            ledger: Ledger::default(),
+            recorders,
+        }
     }
 
     /// Appends an entry.
     pub fn write(&mut self, t: Timestamp, entry: Entry) {
         self.count(&entry);
         let traced = entry.is_traced();
-        let line = Line { n: self.next, t, entry };
+        let line = Line {
+            n: self.next,
+            t,
+            entry,
+        };
         let json = serde_json::to_string(&line).expect("a journal line is always JSON");
         if traced {
             self.next += 1;

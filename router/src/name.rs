@@ -63,7 +63,14 @@ impl Seed {
         b[6] = (b[6] & 0x0f) | 0x40;
         b[8] = (b[8] & 0x3f) | 0x80;
         let h: String = b[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        RequestId::new(format!("{}-{}-{}-{}-{}", &h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..]))
+        RequestId::new(format!(
+            "{}-{}-{}-{}-{}",
+            &h[..8],
+            &h[8..12],
+            &h[12..16],
+            &h[16..20],
+            &h[20..]
+        ))
     }
 }
 
@@ -146,10 +153,17 @@ pub struct BadName {
 
 fn check(text: &str, what: &'static str) -> Result<(), BadName> {
     let fits = (1..=64).contains(&text.len());
-    if fits && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+    if fits
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    {
         return Ok(());
     }
-    Err(BadName { what, text: text.chars().take(80).collect() })
+    Err(BadName {
+        what,
+        text: text.chars().take(80).collect(),
+    })
 }
 
 #[cfg(test)]

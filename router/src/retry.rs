@@ -103,14 +103,20 @@ impl RetryPolicy {
 
     fn delay_after(&self, executions: u32) -> Duration {
         let index = (executions.max(1) - 1) as usize;
-        self.delays.get(index).or(self.delays.last()).copied().unwrap_or_default()
+        self.delays
+            .get(index)
+            .or(self.delays.last())
+            .copied()
+            .unwrap_or_default()
     }
 }
 
 /// 1 s after the first refusal in a row, doubling to 5 min.
 fn backoff(refusals: u32) -> Duration {
     let doublings = refusals.max(1) - 1;
-    BACKOFF_FIRST.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(BACKOFF_LONGEST)
+    BACKOFF_FIRST
+        .saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX))
+        .min(BACKOFF_LONGEST)
 }
 
 #[cfg(test)]
@@ -121,7 +127,10 @@ mod tests {
     const T0: Timestamp = Timestamp::VIRTUAL_START;
 
     fn error() -> Failure {
-        Failure::Function(FunctionError { kind: ErrorKind::Error, payload: "{}".into() })
+        Failure::Function(FunctionError {
+            kind: ErrorKind::Error,
+            payload: "{}".into(),
+        })
     }
 
     fn throttle() -> Failure {
@@ -129,7 +138,11 @@ mod tests {
     }
 
     fn ran(executions: u32) -> History {
-        History { accepted: T0, executions, refusals: 0 }
+        History {
+            accepted: T0,
+            executions,
+            refusals: 0,
+        }
     }
 
     fn secs(s: u64) -> Duration {
@@ -139,16 +152,28 @@ mod tests {
     #[test]
     fn function_errors_wait_one_then_two_minutes_and_then_end() {
         let policy = RetryPolicy::default();
-        assert_eq!(policy.after(ran(1), &error(), T0 + secs(5)), Verdict::RetryAt(T0 + secs(65)));
-        assert_eq!(policy.after(ran(2), &error(), T0 + secs(70)), Verdict::RetryAt(T0 + secs(190)));
+        assert_eq!(
+            policy.after(ran(1), &error(), T0 + secs(5)),
+            Verdict::RetryAt(T0 + secs(65))
+        );
+        assert_eq!(
+            policy.after(ran(2), &error(), T0 + secs(70)),
+            Verdict::RetryAt(T0 + secs(190))
+        );
         let end = Verdict::GiveUp(Condition::RetriesExhausted);
         assert_eq!(policy.after(ran(3), &error(), T0 + secs(200)), end);
     }
 
     #[test]
     fn no_retries_means_one_execution() {
-        let policy = RetryPolicy { retries: 0, ..RetryPolicy::default() };
-        assert_eq!(policy.after(ran(1), &error(), T0), Verdict::GiveUp(Condition::RetriesExhausted));
+        let policy = RetryPolicy {
+            retries: 0,
+            ..RetryPolicy::default()
+        };
+        assert_eq!(
+            policy.after(ran(1), &error(), T0),
+            Verdict::GiveUp(Condition::RetriesExhausted)
+        );
     }
 
     #[test]
@@ -156,7 +181,11 @@ mod tests {
         let policy = RetryPolicy::default();
         let waits: Vec<u64> = (1..=11)
             .map(|refusals| {
-                let history = History { accepted: T0, executions: 0, refusals };
+                let history = History {
+                    accepted: T0,
+                    executions: 0,
+                    refusals,
+                };
                 match policy.after(history, &throttle(), T0) {
                     Verdict::RetryAt(at) => at.since(T0).as_secs(),
                     Verdict::GiveUp(_) => 0,
@@ -169,11 +198,28 @@ mod tests {
 
     #[test]
     fn the_age_check_looks_ahead() {
-        let policy = RetryPolicy { max_age: secs(60), ..RetryPolicy::default() };
-        assert_eq!(policy.after(ran(1), &error(), T0), Verdict::RetryAt(T0 + secs(60)), "exactly the age is allowed");
+        let policy = RetryPolicy {
+            max_age: secs(60),
+            ..RetryPolicy::default()
+        };
+        assert_eq!(
+            policy.after(ran(1), &error(), T0),
+            Verdict::RetryAt(T0 + secs(60)),
+            "exactly the age is allowed"
+        );
         let late = T0 + Duration::from_millis(10);
-        assert_eq!(policy.after(ran(1), &error(), late), Verdict::GiveUp(Condition::EventAgeExceeded));
-        let history = History { accepted: T0, executions: 0, refusals: 7 };
-        assert_eq!(policy.after(history, &throttle(), T0), Verdict::GiveUp(Condition::EventAgeExceeded));
+        assert_eq!(
+            policy.after(ran(1), &error(), late),
+            Verdict::GiveUp(Condition::EventAgeExceeded)
+        );
+        let history = History {
+            accepted: T0,
+            executions: 0,
+            refusals: 7,
+        };
+        assert_eq!(
+            policy.after(history, &throttle(), T0),
+            Verdict::GiveUp(Condition::EventAgeExceeded)
+        );
     }
 }

@@ -182,7 +182,11 @@ impl Router {
                 }
             }
             Input::Invoked(event) => self.accept(now, event),
-            Input::Finished { attempt, outcome, ran } => self.finished(now, attempt, outcome, ran),
+            Input::Finished {
+                attempt,
+                outcome,
+                ran,
+            } => self.finished(now, attempt, outcome, ran),
             Input::Stop => self.stop(),
         }
         self.start_due(now);
@@ -250,10 +254,15 @@ impl Router {
     }
 
     fn start(&mut self, now: Timestamp, id: u64) {
-        let Some(delivery) = self.deliveries.get_mut(&id) else { return };
+        let Some(delivery) = self.deliveries.get_mut(&id) else {
+            return;
+        };
         delivery.attempts += 1;
         let invocation = Invocation {
-            attempt: AttemptId { delivery: id, number: delivery.attempts },
+            attempt: AttemptId {
+                delivery: id,
+                number: delivery.attempts,
+            },
             name: Name::new(format!(
                 "inv:{}/{}#{}",
                 delivery.event.to,
@@ -273,7 +282,11 @@ impl Router {
             }
             Err(reason) => {
                 let result = Err(Failure::Throttled(reason));
-                let outcome = Outcome { result, duration: std::time::Duration::ZERO, log: Payload::new() };
+                let outcome = Outcome {
+                    result,
+                    duration: std::time::Duration::ZERO,
+                    log: Payload::new(),
+                };
                 self.actions.push_back(Action::Ended {
                     name: invocation.name,
                     event: delivery.event.name.clone(),
@@ -297,13 +310,21 @@ impl Router {
         self.capacity.give_back(&function);
         self.running -= 1;
         let name = Name::new(format!("inv:{function}/{}#{}", event.path(), attempt.number));
-        self.actions.push_back(Action::Ended { name, event, function, outcome: outcome.clone(), ran });
+        self.actions.push_back(Action::Ended {
+            name,
+            event,
+            function,
+            outcome: outcome.clone(),
+            ran,
+        });
         self.judge(now, attempt.delivery, outcome);
     }
 
     /// Decides what an outcome means for its delivery, which is taken out and put back if it goes on.
     fn judge(&mut self, now: Timestamp, id: u64, outcome: Outcome) {
-        let Some(mut delivery) = self.deliveries.remove(&id) else { return };
+        let Some(mut delivery) = self.deliveries.remove(&id) else {
+            return;
+        };
         match &outcome.result {
             Ok(_) | Err(Failure::Function(_)) => {
                 delivery.executions += 1;
@@ -318,7 +339,11 @@ impl Router {
             }
         }
         if let Lane::Reply(to) = delivery.event.lane {
-            let how = if outcome.result.is_ok() { "success" } else { "failed" };
+            let how = if outcome.result.is_ok() {
+                "success"
+            } else {
+                "failed"
+            };
             self.actions.push_back(Action::Reply { to, outcome });
             return self.done(&delivery, how, "caller".to_owned());
         }
@@ -335,7 +360,11 @@ impl Router {
         match policy.after(history, &failure, now) {
             Verdict::RetryAt(due) => {
                 let why = waiting_because(&policy, history, &failure);
-                self.actions.push_back(Action::Wait { event: delivery.event.name.clone(), due, why });
+                self.actions.push_back(Action::Wait {
+                    event: delivery.event.name.clone(),
+                    due,
+                    why,
+                });
                 delivery.state = State::Waiting { until: due };
                 self.timers.insert((due, id));
                 self.deliveries.insert(id, delivery);
@@ -346,7 +375,9 @@ impl Router {
 
     fn succeed(&mut self, now: Timestamp, delivery: Delivery) {
         let destination = self.function(&delivery.event.to).on_success.clone();
-        let to = destination.as_ref().map_or_else(|| "nowhere".to_owned(), Destination::to_string);
+        let to = destination
+            .as_ref()
+            .map_or_else(|| "nowhere".to_owned(), Destination::to_string);
         if let Some(destination) = destination {
             let record = destination::record(&self.end(now, &delivery, "Success"));
             self.send(now, &delivery, destination, record);
@@ -368,7 +399,11 @@ impl Router {
             let record = destination::record(&self.end(now, &delivery, condition.as_str()));
             self.send(now, &delivery, destination, record);
         }
-        let to = if to.is_empty() { "nowhere".to_owned() } else { to.join(", ") };
+        let to = if to.is_empty() {
+            "nowhere".to_owned()
+        } else {
+            to.join(", ")
+        };
         self.done(&delivery, condition.as_str(), to);
     }
 
@@ -401,7 +436,11 @@ impl Router {
 
     fn refuse(&mut self, delivery: Delivery, why: String) {
         let result = Err(Failure::System(why));
-        let outcome = Outcome { result, duration: std::time::Duration::ZERO, log: Payload::new() };
+        let outcome = Outcome {
+            result,
+            duration: std::time::Duration::ZERO,
+            log: Payload::new(),
+        };
         let mut to = "nowhere".to_owned();
         if let Lane::Reply(reply) = delivery.event.lane {
             self.actions.push_back(Action::Reply { to: reply, outcome });
@@ -420,7 +459,12 @@ impl Router {
 
     fn done(&mut self, delivery: &Delivery, how: &'static str, to: String) {
         let event = delivery.event.name.clone();
-        self.actions.push_back(Action::Done { event, how, executions: delivery.executions, to });
+        self.actions.push_back(Action::Done {
+            event,
+            how,
+            executions: delivery.executions,
+            to,
+        });
     }
 
     fn end<'a>(&self, at: Timestamp, delivery: &'a Delivery, condition: &'static str) -> End<'a> {
@@ -435,14 +479,20 @@ impl Router {
     }
 
     fn function(&self, name: &FunctionName) -> &Function {
-        self.settings.functions.get(name).expect("an event is accepted only for a function that exists")
+        self.settings
+            .functions
+            .get(name)
+            .expect("an event is accepted only for a function that exists")
     }
 }
 
 /// Says in people's words why an event waits.
 fn waiting_because(policy: &RetryPolicy, history: History, failure: &Failure) -> String {
     match failure {
-        Failure::Function(_) => format!("function error, retry {} of {}", history.executions, policy.retries),
+        Failure::Function(_) => format!(
+            "function error, retry {} of {}",
+            history.executions, policy.retries
+        ),
         Failure::Throttled(reason) => format!("throttled {}×: {reason:?}", history.refusals),
         Failure::System(message) => format!("system error {}×: {message}", history.refusals),
     }

@@ -68,7 +68,12 @@ impl Settings {
     /// Checks that reserved concurrency leaves [`MIN_UNRESERVED`] to the rest, as
     /// PutFunctionConcurrency does. The error is AWS's text (spec/errors §6).
     pub fn check(&self) -> Result<(), String> {
-        let reserved: u64 = self.functions.values().filter_map(|f| f.reserved).map(u64::from).sum();
+        let reserved: u64 = self
+            .functions
+            .values()
+            .filter_map(|f| f.reserved)
+            .map(u64::from)
+            .sum();
         if reserved == 0 || reserved + u64::from(MIN_UNRESERVED) <= u64::from(self.concurrency) {
             return Ok(());
         }

@@ -63,7 +63,10 @@ impl Add<Duration> for Timestamp {
 
     /// Saturates at the end of time (the year 2554).
     fn add(self, by: Duration) -> Timestamp {
-        Timestamp(self.0.saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)))
+        Timestamp(
+            self.0
+                .saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 }
 
@@ -87,6 +90,9 @@ mod tests {
 
     #[test]
     fn addition_saturates() {
-        assert_eq!(Timestamp::from_nanos(u64::MAX) + Duration::from_secs(1), Timestamp::from_nanos(u64::MAX));
+        assert_eq!(
+            Timestamp::from_nanos(u64::MAX) + Duration::from_secs(1),
+            Timestamp::from_nanos(u64::MAX)
+        );
     }
 }

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use router::event::{
-    AttemptId, ErrorKind, Event, Failure, FunctionError, Invocation, Lane, Outcome, Payload, ReplyId, ThrottleReason,
+    AttemptId, ErrorKind, Event, Failure, FunctionError, Invocation, Lane, Outcome, Payload, ReplyId,
+    ThrottleReason,
 };
 use router::name::{FunctionName, Name, Seed, SinkName, SourceName};
 use router::retry::RetryPolicy;
@@ -68,25 +69,38 @@ fn event(n: u32, lane: Lane) -> Event {
 }
 
 fn outcome(result: Result<Payload, Failure>) -> Outcome {
-    Outcome { result, duration: TOOK, log: Payload::new() }
+    Outcome {
+        result,
+        duration: TOOK,
+        log: Payload::new(),
+    }
 }
 
 fn function_error() -> Failure {
-    Failure::Function(FunctionError { kind: ErrorKind::Error, payload: Payload::from_static(b"{}") })
+    Failure::Function(FunctionError {
+        kind: ErrorKind::Error,
+        payload: Payload::from_static(b"{}"),
+    })
 }
 
 fn results() -> [Result<Payload, Failure>; 4] {
     [
         Ok(Payload::from_static(b"null")),
         Err(function_error()),
-        Err(Failure::Throttled(ThrottleReason::ConcurrentInvocationLimitExceeded)),
+        Err(Failure::Throttled(
+            ThrottleReason::ConcurrentInvocationLimitExceeded,
+        )),
         Err(Failure::System("no process".to_owned())),
     ]
 }
 
 fn router(retries: u32, max_age: u64, concurrency: u32, slots: Option<u32>) -> Router {
     let function = Function {
-        retry: RetryPolicy { retries, max_age: Duration::from_secs(max_age), ..RetryPolicy::default() },
+        retry: RetryPolicy {
+            retries,
+            max_age: Duration::from_secs(max_age),
+            ..RetryPolicy::default()
+        },
         on_success: Some(Destination::Sink(SinkName::new("good"))),
         on_failure: Some(Destination::Sink(SinkName::new("bad"))),
         ..Function::default()
@@ -125,7 +139,12 @@ impl Seen {
                     self.ended += 1;
                     self.executions += u32::from(matches!(outcome.result, Ok(_) | Err(Failure::Function(_))));
                 }
-                Action::Done { event, how, executions, .. } => self.done.push((event.to_string(), how, executions)),
+                Action::Done {
+                    event,
+                    how,
+                    executions,
+                    ..
+                } => self.done.push((event.to_string(), how, executions)),
                 Action::Send { sink, .. } => self.records.push(sink.to_string()),
                 Action::Reply { .. } => self.replies += 1,
                 Action::Ignored(_) => self.ignored += 1,
@@ -167,19 +186,47 @@ fn every_sequence_of_outcomes_ends_once_and_in_time() {
                     let after = (seen.done.len(), seen.records.len(), router.next_deadline());
                     assert_eq!(before, after, "an answer that comes twice changes nothing");
                 } else {
-                    now = router.next_deadline().expect("an event that neither runs nor waits is lost");
+                    now = router
+                        .next_deadline()
+                        .expect("an event that neither runs nor waits is lost");
                     router.handle_timeout(now);
                     seen.drain(now, &mut router);
                 }
             }
             assert_eq!(seen.done.len(), 1, "ends once");
-            assert_eq!((router.open(), router.next_deadline()), (0, None), "nothing is left");
+            assert_eq!(
+                (router.open(), router.next_deadline()),
+                (0, None),
+                "nothing is left"
+            );
             assert!(seen.executions <= 1 + retries, "{} executions", seen.executions);
-            assert_eq!(seen.done[0].2, seen.executions, "the record counts executions only");
-            assert_eq!(seen.records, [if seen.done[0].1 == "success" { "good" } else { "bad" }]);
-            let oldest = seen.starts.iter().map(|at| at.since(T0)).max().unwrap_or_default();
-            assert!(oldest <= Duration::from_secs(max_age), "an attempt started {oldest:?} after the event");
-            assert_eq!(u32::try_from(seen.starts.len()).ok(), Some(seen.ended), "each start ends once");
+            assert_eq!(
+                seen.done[0].2, seen.executions,
+                "the record counts executions only"
+            );
+            assert_eq!(
+                seen.records,
+                [if seen.done[0].1 == "success" {
+                    "good"
+                } else {
+                    "bad"
+                }]
+            );
+            let oldest = seen
+                .starts
+                .iter()
+                .map(|at| at.since(T0))
+                .max()
+                .unwrap_or_default();
+            assert!(
+                oldest <= Duration::from_secs(max_age),
+                "an attempt started {oldest:?} after the event"
+            );
+            assert_eq!(
+                u32::try_from(seen.starts.len()).ok(),
+                Some(seen.ended),
+                "each start ends once"
+            );
             assert_eq!(seen.ignored, seen.ended, "each second answer was ignored");
         }
     }
@@ -193,8 +240,18 @@ fn callers_are_told_once_whatever_happens_and_nobody_retries() {
         let mut seen = Seen::default();
         router.handle(T0, Input::Invoked(event(1, Lane::Reply(ReplyId(7)))));
         seen.drain(T0, &mut router);
-        let attempt = AttemptId { delivery: 0, number: 1 };
-        router.handle(T0, Input::Finished { attempt, outcome: outcome(result), ran: None });
+        let attempt = AttemptId {
+            delivery: 0,
+            number: 1,
+        };
+        router.handle(
+            T0,
+            Input::Finished {
+                attempt,
+                outcome: outcome(result),
+                ran: None,
+            },
+        );
         seen.drain(T0, &mut router);
         assert_eq!((seen.replies, seen.done.len(), router.open()), (1, 1, 0));
         assert!(seen.records.is_empty(), "a synchronous call has no destinations");
@@ -218,12 +275,20 @@ fn every_interleaving_of_three_events_keeps_within_the_limit() {
             }
             let mut depth = 0;
             while seen.done.len() < 3 {
-                assert!(seen.running.len() <= limit, "{} run, limit {limit}", seen.running.len());
+                assert!(
+                    seen.running.len() <= limit,
+                    "{} run, limit {limit}",
+                    seen.running.len()
+                );
                 if seen.running.is_empty() {
                     now = router.next_deadline().expect("nothing runs and nothing waits");
                     router.handle_timeout(now);
                 } else {
-                    let which = if depth < 4 { gen_.choose(seen.running.len()) } else { 0 };
+                    let which = if depth < 4 {
+                        gen_.choose(seen.running.len())
+                    } else {
+                        0
+                    };
                     let result = if depth < 4 { gen_.choose(2) } else { 0 };
                     depth += 1;
                     let (_, invocation) = seen.running.remove(which);
@@ -256,9 +321,16 @@ fn reserved_concurrency_zero_gives_up_at_once_or_throttles_the_caller() {
     router.handle(T0, Input::Invoked(event(2, Lane::Reply(ReplyId(1)))));
     seen.drain(T0, &mut router);
     assert!(seen.starts.is_empty());
-    let how: Vec<_> = seen.done.iter().map(|(_, how, executions)| (*how, *executions)).collect();
+    let how: Vec<_> = seen
+        .done
+        .iter()
+        .map(|(_, how, executions)| (*how, *executions))
+        .collect();
     assert_eq!(how, [("ZeroReservedConcurrency", 0), ("failed", 0)]);
-    assert_eq!((seen.records.as_slice(), seen.replies), (["bad".to_owned()].as_slice(), 1));
+    assert_eq!(
+        (seen.records.as_slice(), seen.replies),
+        (["bad".to_owned()].as_slice(), 1)
+    );
 }
 
 #[test]

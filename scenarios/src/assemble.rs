@@ -35,7 +35,9 @@ pub const ACCOUNT: &str = "123456789012";
 pub fn settings(scenario: &Scenario, slots: Option<u32>) -> Result<Settings, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let functions = scenario.functions.values();
-    let functions = functions.map(|f| (f.name.value.clone(), router_function(scenario, f, &mut problems))).collect();
+    let functions = functions
+        .map(|f| (f.name.value.clone(), router_function(scenario, f, &mut problems)))
+        .collect();
     let settings = Settings {
         functions,
         concurrency: ACCOUNT_CONCURRENCY,
@@ -44,14 +46,22 @@ pub fn settings(scenario: &Scenario, slots: Option<u32>) -> Result<Settings, Vec
         account: ACCOUNT.to_owned(),
     };
     if let Err(text) = settings.check() {
-        let span = scenario.functions.values().find(|f| f.concurrency.is_some()).map(|f| f.span);
+        let span = scenario
+            .functions
+            .values()
+            .find(|f| f.concurrency.is_some())
+            .map(|f| f.span);
         let problem = Diagnostic::new("E105", text).help(format!("the account has {ACCOUNT_CONCURRENCY}"));
         problems.push(match span {
             Some(span) => problem.at(span, ""),
             None => problem,
         });
     }
-    if problems.is_empty() { Ok(settings) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(settings)
+    } else {
+        Err(problems)
+    }
 }
 
 fn router_function(scenario: &Scenario, f: &function::Function, out: &mut Vec<Diagnostic>) -> Function {
@@ -68,11 +78,19 @@ fn router_function(scenario: &Scenario, f: &function::Function, out: &mut Vec<Di
         }
         let what = format!("dead_letter of {} names a function", f.name.value);
         let help = "AWS's dead-letter target is a queue or topic: name a sink, or use `on_failure`";
-        out.push(Diagnostic::new("E105", what).at(name.span, "not a sink").help(help));
+        out.push(
+            Diagnostic::new("E105", what)
+                .at(name.span, "not a sink")
+                .help(help),
+        );
         None
     });
     let itself = f.name.value.as_str();
-    for name in [&f.on_success, &f.on_failure].into_iter().flatten().filter(|name| name.value == itself) {
+    for name in [&f.on_success, &f.on_failure]
+        .into_iter()
+        .flatten()
+        .filter(|name| name.value == itself)
+    {
         let what = "You can't specify the function as a destination for itself.";
         out.push(Diagnostic::new("E105", what).at(name.span, "the function itself"));
     }
@@ -93,7 +111,10 @@ fn router_function(scenario: &Scenario, f: &function::Function, out: &mut Vec<Di
 ///
 /// # Errors
 /// A runtime that does not exist.
-pub fn functions(scenario: &Scenario, lookup: &dyn Fn(&Builtin) -> Option<String>) -> Result<Vec<FunctionSpec>, Vec<Diagnostic>> {
+pub fn functions(
+    scenario: &Scenario,
+    lookup: &dyn Fn(&Builtin) -> Option<String>,
+) -> Result<Vec<FunctionSpec>, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let mut specs = Vec::new();
     for f in scenario.functions.values() {
@@ -110,7 +131,11 @@ pub fn functions(scenario: &Scenario, lookup: &dyn Fn(&Builtin) -> Option<String
                 (Runtime::Command(argv.value.clone()), handler)
             }
         };
-        let environment = f.environment.iter().map(|(k, v)| (k.clone(), fill(&v.value, lookup))).collect();
+        let environment = f
+            .environment
+            .iter()
+            .map(|(k, v)| (k.clone(), fill(&v.value, lookup)))
+            .collect();
         specs.push(FunctionSpec {
             name: f.name.value.clone(),
             runtime,
@@ -122,7 +147,11 @@ pub fn functions(scenario: &Scenario, lookup: &dyn Fn(&Builtin) -> Option<String
             duration: f.duration,
         });
     }
-    if problems.is_empty() { Ok(specs) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(specs)
+    } else {
+        Err(problems)
+    }
 }
 
 fn absolute(path: &Path) -> PathBuf {
@@ -132,7 +161,10 @@ fn absolute(path: &Path) -> PathBuf {
 /// An error of the executor at the place of the function's declaration.
 pub fn start_error(scenario: &Scenario, error: &StartError) -> Diagnostic {
     let problem = Diagnostic::new("E301", error.to_string());
-    let function = error.function.as_ref().and_then(|name| scenario.functions.get(name.as_str()));
+    let function = error
+        .function
+        .as_ref()
+        .and_then(|name| scenario.functions.get(name.as_str()));
     let Some(f) = function else { return problem };
     let span = match (error.key, &f.program) {
         ("code", _) => f.code.span,
@@ -148,9 +180,17 @@ pub fn start_error(scenario: &Scenario, error: &StartError) -> Diagnostic {
 pub fn faults(scenario: &Scenario) -> Vec<Fault> {
     let fault = |f: &crate::file::fault::Fault| Fault {
         name: f.name.clone(),
-        function: f.on.function.as_ref().map(|n| FunctionName::new(n.value.as_str())),
+        function: f
+            .on
+            .function
+            .as_ref()
+            .map(|n| FunctionName::new(n.value.as_str())),
         source: f.on.source.as_ref().map(|n| SourceName::new(n.value.as_str())),
-        route: f.on.route.as_ref().map(|n| router::name::RouteName::new(n.value.as_str())),
+        route: f
+            .on
+            .route
+            .as_ref()
+            .map(|n| router::name::RouteName::new(n.value.as_str())),
         event: f.on.event.clone(),
         nth: f.on.nth,
         attempts: f.on.attempt.clone(),
@@ -179,6 +219,9 @@ pub struct Places<'a> {
     pub seed: Seed,
 }
 
+/// Opens a source.
+pub type Open = Box<dyn FnOnce(Bell) -> Result<Box<dyn OpenSource>, SourceError>>;
+
 /// A source that is ready to be opened.
 pub struct Ready {
     /// Its name.
@@ -186,19 +229,30 @@ pub struct Ready {
     /// Its directory, if one acts as the source.
     pub directory: Option<PathBuf>,
     /// Opens it with the bell that its watcher rings.
-    pub open: Box<dyn FnOnce(Bell) -> Result<Box<dyn OpenSource>, SourceError>>,
+    pub open: Open,
 }
 
 /// Checks every source with its routes and says how to open it.
 ///
 /// # Errors
 /// Every problem found, at its place.
-pub fn sources(scenario: &Scenario, places: &Places<'_>) -> Result<BTreeMap<SourceName, Ready>, Vec<Diagnostic>> {
+pub fn sources(
+    scenario: &Scenario,
+    places: &Places<'_>,
+) -> Result<BTreeMap<SourceName, Ready>, Vec<Diagnostic>> {
     let mut ready: BTreeMap<SourceName, Ready> = BTreeMap::new();
     let mut problems = Vec::new();
     for source in scenario.sources.values() {
-        let routes: Vec<_> = scenario.routes.iter().filter(|r| r.from.value == source.name.value.as_str()).collect();
-        let make = Make { source, routes, places };
+        let routes: Vec<_> = scenario
+            .routes
+            .iter()
+            .filter(|r| r.from.value == source.name.value.as_str())
+            .collect();
+        let make = Make {
+            source,
+            routes,
+            places,
+        };
         match catalog::with_kind(&source.kind.value, make) {
             Some(Ok(one)) => {
                 let shared = |other: &&Ready| one.directory.is_some() && other.directory == one.directory;
@@ -217,7 +271,11 @@ pub fn sources(scenario: &Scenario, places: &Places<'_>) -> Result<BTreeMap<Sour
             }
         }
     }
-    if problems.is_empty() { Ok(ready) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(ready)
+    } else {
+        Err(problems)
+    }
 }
 
 struct Make<'a> {
@@ -230,9 +288,15 @@ impl Opener for Make<'_> {
     type Out = Result<Ready, Vec<Diagnostic>>;
 
     fn with<S: Source + 'static>(self) -> Self::Out {
-        let Make { source, routes, places } = self;
+        let Make {
+            source,
+            routes,
+            places,
+        } = self;
         let mut problems = Vec::new();
-        let config = decode::<S::Config>(&source.config).map_err(|problem| problems.push(problem)).ok();
+        let config = decode::<S::Config>(&source.config)
+            .map_err(|problem| problems.push(problem))
+            .ok();
         let mut subscriptions = Vec::new();
         for route in &routes {
             match decode::<S::Filter>(&route.filter) {
@@ -244,7 +308,9 @@ impl Opener for Make<'_> {
                 Err(problem) => problems.push(problem),
             }
         }
-        let Some(config) = config.filter(|_| problems.is_empty()) else { return Err(problems) };
+        let Some(config) = config.filter(|_| problems.is_empty()) else {
+            return Err(problems);
+        };
         S::check(&config, &subscriptions).map_err(|error| vec![located(source, &routes, &error)])?;
         let site = Site {
             name: source.name.value.clone(),
@@ -260,15 +326,24 @@ impl Opener for Make<'_> {
         if let (Some(fresh), Some(directory)) = (places.fresh, &directory)
             && !is_below(directory, fresh)
         {
-            let what = format!("{} is outside of the scenario's own directory", directory.display());
+            let what = format!(
+                "{} is outside of the scenario's own directory",
+                directory.display()
+            );
             let help = "a scenario's buckets are made afresh: use a relative path without `..`";
-            return Err(vec![Diagnostic::new("E105", what).at(source.name.span, "").help(help)]);
+            return Err(vec![
+                Diagnostic::new("E105", what).at(source.name.span, "").help(help),
+            ]);
         }
         let open = Box::new(move |bell| {
             let opened = S::open(config, subscriptions, Site { bell, ..site })?;
             Ok(Box::new(opened) as Box<dyn OpenSource>)
         });
-        Ok(Ready { name: source.name.value.clone(), directory, open })
+        Ok(Ready {
+            name: source.name.value.clone(),
+            directory,
+            open,
+        })
     }
 }
 
@@ -281,8 +356,14 @@ fn located(source: &route::Source, routes: &[&route::Route], error: &SourceError
         Some(route) => &route.filter,
         None => &source.config,
     };
-    let whole = error.subscription.and_then(|i| routes.get(i)).map_or(source.name.span, |route| route.span);
-    let span = error.key.and_then(|key| node.get(key)).map_or(whole, |value| value.span);
+    let whole = error
+        .subscription
+        .and_then(|i| routes.get(i))
+        .map_or(source.name.span, |route| route.span);
+    let span = error
+        .key
+        .and_then(|key| node.get(key))
+        .map_or(whole, |value| value.span);
     let problem = Diagnostic::new("E105", error.to_string()).at(span, "");
     match &error.help {
         Some(help) => problem.help(help.clone()),
@@ -293,7 +374,10 @@ fn located(source: &route::Source, routes: &[&route::Route], error: &SourceError
 /// An error of opening a source, at the source's place.
 pub fn open_error(scenario: &Scenario, name: &SourceName, error: &SourceError) -> Diagnostic {
     match scenario.sources.get(name.as_str()) {
-        Some(source) => Diagnostic { code: "E302", ..located(source, &[], error) },
+        Some(source) => Diagnostic {
+            code: "E302",
+            ..located(source, &[], error)
+        },
         None => Diagnostic::new("E302", error.to_string()),
     }
 }

@@ -63,7 +63,13 @@ pub fn judge(expect: &Expect, world: &World<'_>) -> Vec<Diagnostic> {
     }
     for (function, lines) in &expect.logs {
         let written: Vec<&str> = seen.logs_of(&function.value);
-        judge_lines(lines, &written, &format!("log of {}", function.value), "E206", &mut out);
+        judge_lines(
+            lines,
+            &written,
+            &format!("log of {}", function.value),
+            "E206",
+            &mut out,
+        );
     }
     if let Some(reply) = world.reply {
         judge_reply(expect, reply, &mut out);
@@ -76,7 +82,10 @@ fn judge_order(order: &[Located<String>], world: &World<'_>, out: &mut Vec<Diagn
     for pair in order.windows(2) {
         let problem = match (place(&pair[0].value), place(&pair[1].value)) {
             (Some(first), Some(second)) if first < second => continue,
-            (Some(_), Some(_)) => (format!("`{}` came after `{}`", pair[0].value, pair[1].value), pair[1].span),
+            (Some(_), Some(_)) => (
+                format!("`{}` came after `{}`", pair[0].value, pair[1].value),
+                pair[1].span,
+            ),
             (None, _) => (format!("`{}` did not happen", pair[0].value), pair[0].span),
             (_, None) => (format!("`{}` did not happen", pair[1].value), pair[1].span),
         };
@@ -89,12 +98,19 @@ fn judge_order(order: &[Located<String>], world: &World<'_>, out: &mut Vec<Diagn
 fn names(entry: &Entry, id: &str) -> bool {
     match entry {
         Entry::Step { name, .. } | Entry::Evt { name, .. } => name.as_str() == id || name.path() == id,
-        Entry::Inv { name, function, .. } => name.as_str() == id || name.path() == id || function.as_str() == id,
+        Entry::Inv { name, function, .. } => {
+            name.as_str() == id || name.path() == id || function.as_str() == id
+        }
         _ => false,
     }
 }
 
-fn judge_sink(name: &Located<String>, records: &Located<Vec<Node>>, seen: &Seen<'_>, out: &mut Vec<Diagnostic>) {
+fn judge_sink(
+    name: &Located<String>,
+    records: &Located<Vec<Node>>,
+    seen: &Seen<'_>,
+    out: &mut Vec<Diagnostic>,
+) {
     let actual = seen.sink(&name.value);
     if actual.len() != records.value.len() {
         let what = match records.value.len() {
@@ -102,10 +118,19 @@ fn judge_sink(name: &Located<String>, records: &Located<Vec<Node>>, seen: &Seen<
             n => format!("sink `{}` has {} records, not {n}", name.value, actual.len()),
         };
         let expected = Value::List(records.value.clone());
-        let expected = Node { span: records.span, value: expected }.to_json().to_string();
+        let expected = Node {
+            span: records.span,
+            value: expected,
+        }
+        .to_json()
+        .to_string();
         let got = Json::Array(actual.into_iter().cloned().collect()).to_string();
         let problem = Diagnostic::new("E230", what).at(records.span, "");
-        out.push(problem.note(format!("- {}", shorten(&expected))).note(format!("+ {}", shorten(&got))));
+        out.push(
+            problem
+                .note(format!("- {}", shorten(&expected)))
+                .note(format!("+ {}", shorten(&got))),
+        );
         return;
     }
     for (node, record) in records.value.iter().zip(actual) {
@@ -119,23 +144,36 @@ fn judge_sink(name: &Located<String>, records: &Located<Vec<Node>>, seen: &Seen<
 fn unexpected_records(expect: &Expect, seen: &Seen<'_>, out: &mut Vec<Diagnostic>) {
     for (name, records) in seen.sinks() {
         if !expect.sinks.iter().any(|(expected, _)| expected.value == name) {
-            let what = format!("sink `{name}` got {} records that no line explains", records.len());
-            let first = records.first().map(|r| shorten(&r.to_string())).unwrap_or_default();
-            let problem = Diagnostic::new("E230", what).at(expect.span, "").note(format!("+ {first}"));
-            out.push(problem.help(format!("expect them: `sinks: {{ {name}: [..] }}`, or `closed: {{ except: [sinks] }}`")));
+            let what = format!(
+                "sink `{name}` got {} records that no line explains",
+                records.len()
+            );
+            let first = records
+                .first()
+                .map(|r| shorten(&r.to_string()))
+                .unwrap_or_default();
+            let problem = Diagnostic::new("E230", what)
+                .at(expect.span, "")
+                .note(format!("+ {first}"));
+            out.push(problem.help(format!(
+                "expect them: `sinks: {{ {name}: [..] }}`, or `closed: {{ except: [sinks] }}`"
+            )));
         }
     }
 }
 
 fn judge_object(path: &Located<String>, node: &Node, world: &World<'_>, out: &mut Vec<Diagnostic>) {
-    let Some((bucket, key)) = path.value.split_once('/') else { return };
+    let Some((bucket, key)) = path.value.split_once('/') else {
+        return;
+    };
     let objects = (world.objects)(bucket);
     let body = objects.get(key);
     let absent = node.get("$absent").is_some();
     let Some(body) = body else {
         if !absent {
             let near = crate::decode::nearest(key, objects.keys().map(String::as_str));
-            let problem = Diagnostic::new("E240", format!("object {} does not exist", path.value)).at(path.span, "expected");
+            let problem = Diagnostic::new("E240", format!("object {} does not exist", path.value))
+                .at(path.span, "expected");
             out.push(match near {
                 Some(near) => problem.help(format!("there is {bucket}/{near}")),
                 None => problem.note(format!("{bucket} holds {} objects", objects.len())),
@@ -144,7 +182,10 @@ fn judge_object(path: &Located<String>, node: &Node, world: &World<'_>, out: &mu
         return;
     };
     if absent {
-        out.push(Diagnostic::new("E240", format!("object {} exists", path.value)).at(path.span, "expected to be absent"));
+        out.push(
+            Diagnostic::new("E240", format!("object {} exists", path.value))
+                .at(path.span, "expected to be absent"),
+        );
         return;
     }
     let text = String::from_utf8_lossy(body);
@@ -153,11 +194,21 @@ fn judge_object(path: &Located<String>, node: &Node, world: &World<'_>, out: &mu
         actual["json"] = json;
     }
     if let Err(found) = matcher::matches(node, &actual) {
-        out.push(with_mismatches(Diagnostic::new("E240", format!("object {} differs", path.value)), node, &found));
+        out.push(with_mismatches(
+            Diagnostic::new("E240", format!("object {} differs", path.value)),
+            node,
+            &found,
+        ));
     }
 }
 
-fn judge_lines(expected: &[Node], actual: &[&str], what: &str, code: &'static str, out: &mut Vec<Diagnostic>) {
+fn judge_lines(
+    expected: &[Node],
+    actual: &[&str],
+    what: &str,
+    code: &'static str,
+    out: &mut Vec<Diagnostic>,
+) {
     let mut rest = actual.iter();
     for node in expected {
         let fits = |line: &&str| {
@@ -167,11 +218,15 @@ fn judge_lines(expected: &[Node], actual: &[&str], what: &str, code: &'static st
                 None => matcher::matches(node, &Json::from(line)).is_ok(),
             }
         };
-        if rest.by_ref().any(|line| fits(line)) {
+        if rest.by_ref().any(&fits) {
             continue;
         }
         let elsewhere = actual.iter().any(fits);
-        let label = if elsewhere { "seen, but not in this order" } else { "no such line" };
+        let label = if elsewhere {
+            "seen, but not in this order"
+        } else {
+            "no such line"
+        };
         let mut problem = Diagnostic::new(code, format!("{what} lacks a line")).at(node.span, label);
         for line in actual.iter().take(8) {
             problem = problem.note(format!("| {}", shorten(line.trim_end())));
@@ -183,7 +238,11 @@ fn judge_lines(expected: &[Node], actual: &[&str], what: &str, code: &'static st
 
 fn judge_reply(expect: &Expect, reply: &Reply, out: &mut Vec<Diagnostic>) {
     let payload: Json = serde_json::from_slice(&reply.payload).unwrap_or_else(|_| {
-        if reply.payload.is_empty() { Json::Null } else { Json::from(String::from_utf8_lossy(&reply.payload).into_owned()) }
+        if reply.payload.is_empty() {
+            Json::Null
+        } else {
+            Json::from(String::from_utf8_lossy(&reply.payload).into_owned())
+        }
     });
     if let Some(node) = &expect.status
         && let Err(found) = matcher::matches(node, &Json::from(reply.status))
@@ -195,11 +254,21 @@ fn judge_reply(expect: &Expect, reply: &Reply, out: &mut Vec<Diagnostic>) {
     if let Some(node) = &expect.payload
         && let Err(found) = matcher::matches(node, &payload)
     {
-        out.push(with_mismatches(Diagnostic::new("E250", "the payload differs"), node, &found));
+        out.push(with_mismatches(
+            Diagnostic::new("E250", "the payload differs"),
+            node,
+            &found,
+        ));
     }
     if let Some(lines) = &expect.log_tail {
         let tail = reply.log_tail.as_deref().unwrap_or_default();
-        judge_lines(lines, &tail.lines().collect::<Vec<_>>(), "the log tail", "E250", out);
+        judge_lines(
+            lines,
+            &tail.lines().collect::<Vec<_>>(),
+            "the log tail",
+            "E250",
+            out,
+        );
     }
 }
 
@@ -220,6 +289,10 @@ struct At<'a>(&'a Mismatch);
 
 impl std::fmt::Display for At<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: expected {}, got {}", self.0.path, self.0.expected, self.0.actual)
+        write!(
+            f,
+            "{}: expected {}, got {}",
+            self.0.path, self.0.expected, self.0.actual
+        )
     }
 }

@@ -97,21 +97,33 @@ pub struct Faults {
 impl Faults {
     /// The faults of a scenario.
     pub fn new(faults: Vec<Fault>) -> Self {
-        Faults { seen: vec![BTreeMap::new(); faults.len()], fired: vec![0; faults.len()], faults }
+        Faults {
+            seen: vec![BTreeMap::new(); faults.len()],
+            fired: vec![0; faults.len()],
+            faults,
+        }
     }
 
     /// The first fault that hits an attempt.
     pub fn on_attempt(&mut self, invocation: &Invocation) -> Option<(Hit, Effect)> {
         (0..self.faults.len()).find_map(|i| {
             let fault = &self.faults[i];
-            let in_range = fault.attempts.as_ref().is_none_or(|r| r.contains(&invocation.attempt.number));
+            let in_range = fault
+                .attempts
+                .as_ref()
+                .is_none_or(|r| r.contains(&invocation.attempt.number));
             let at_attempts = !matches!(fault.effect, Effect::Duplicate(_));
             if !at_attempts || !self.fits(i, &invocation.event) || !in_range {
                 return None;
             }
             self.fired[i] += 1;
             let fault = &self.faults[i];
-            Some((Hit { name: fault.name.clone() }, fault.effect.clone()))
+            Some((
+                Hit {
+                    name: fault.name.clone(),
+                },
+                fault.effect.clone(),
+            ))
         })
     }
 
@@ -123,7 +135,12 @@ impl Faults {
                 && self.fits(i, event)
             {
                 self.fired[i] += 1;
-                hits.push((Hit { name: self.faults[i].name.clone() }, after));
+                hits.push((
+                    Hit {
+                        name: self.faults[i].name.clone(),
+                    },
+                    after,
+                ));
             }
         }
         hits
@@ -138,7 +155,10 @@ impl Faults {
         let fault = &self.faults[i];
         let fits = fault.function.as_ref().is_none_or(|f| *f == event.to)
             && fault.source.as_ref().is_none_or(|s| *s == event.origin)
-            && fault.route.as_ref().is_none_or(|r| Some(r) == event.route.as_ref())
+            && fault
+                .route
+                .as_ref()
+                .is_none_or(|r| Some(r) == event.route.as_ref())
             && fault.event.as_ref().is_none_or(|expected| {
                 let actual = serde_json::from_slice(&event.payload).unwrap_or_default();
                 matcher::matches(expected, &actual).is_ok()

@@ -8,8 +8,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use executor::{Executor, Heard as Ran, Injury, News};
-use router::event::{ErrorKind, Event, Failure, FunctionError, Invocation, Observation, Outcome, Payload, ReplyId};
 use router::event::ThrottleReason;
+use router::event::{
+    ErrorKind, Event, Failure, FunctionError, Invocation, Observation, Outcome, Payload, ReplyId,
+};
 use router::fabric::{Hands, Heard};
 use router::journal::Entry;
 use router::name::{Name, SourceName};
@@ -37,7 +39,12 @@ impl Replies {
     }
 
     fn answer(&self, to: ReplyId, outcome: Outcome) {
-        let tell = self.0.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&to);
+        let tell = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .1
+            .remove(&to);
         if let Some(tell) = tell {
             tell(outcome);
         }
@@ -54,7 +61,11 @@ pub struct LiveHands {
 impl LiveHands {
     /// Hands over an executor at live pace.
     pub fn new(executor: Executor, replies: Replies) -> Self {
-        LiveHands { executor, replies, heard: VecDeque::new() }
+        LiveHands {
+            executor,
+            replies,
+            heard: VecDeque::new(),
+        }
     }
 
     /// Ends every environment.
@@ -78,9 +89,23 @@ impl Hands for LiveHands {
         for ran in self.executor.hear(now, news) {
             match ran {
                 Ran::Log { name, line, .. } => self.heard.push_back(Heard::Entry(Entry::Log { name, line })),
-                Ran::Finished { attempt, name, outcome, environment, cold, figures } => {
+                Ran::Finished {
+                    attempt,
+                    name,
+                    outcome,
+                    environment,
+                    cold,
+                    figures,
+                } => {
                     let ran = Some(router::router::Ran { environment, cold });
-                    self.heard.push_back(Heard::Input(now, Input::Finished { attempt, outcome, ran }));
+                    self.heard.push_back(Heard::Input(
+                        now,
+                        Input::Finished {
+                            attempt,
+                            outcome,
+                            ran,
+                        },
+                    ));
                     self.heard.push_back(Heard::Entry(Entry::Real { name, figures }));
                 }
             }
@@ -178,8 +203,14 @@ impl VirtualHands {
 
     /// Why virtual time may not move, for `--why`.
     pub fn waiting_for(&self) -> Vec<String> {
-        let running = self.running.iter().map(|(i, _)| format!("{} runs (attempt {})", i.name, i.attempt.number));
-        let queued = self.queue.iter().map(|i| format!("{} waits for its turn", i.name));
+        let running = self
+            .running
+            .iter()
+            .map(|(i, _)| format!("{} runs (attempt {})", i.name, i.attempt.number));
+        let queued = self
+            .queue
+            .iter()
+            .map(|i| format!("{} waits for its turn", i.name));
         running.chain(queued).collect()
     }
 
@@ -204,7 +235,8 @@ impl VirtualHands {
     /// Takes an observation in, with the duplicates that a fault makes of its events.
     pub fn arrive(&mut self, now: Timestamp, observation: Observation) {
         let copies: Vec<_> = observation.events.iter().flat_map(|e| self.copies(e)).collect();
-        self.heard.push_back(Heard::Input(now, Input::Observed(observation)));
+        self.heard
+            .push_back(Heard::Input(now, Input::Observed(observation)));
         self.push_copies(now, copies);
     }
 
@@ -219,7 +251,14 @@ impl VirtualHands {
         let hits = self.faults.duplicates(event);
         let copy = |(n, (hit, after)): (usize, (crate::faults::Hit, std::time::Duration))| {
             let name = Name::new(format!("{}/copy-{}", event.name, n + 1));
-            (Event { name, ..event.clone() }, hit, after)
+            (
+                Event {
+                    name,
+                    ..event.clone()
+                },
+                hit,
+                after,
+            )
         };
         hits.into_iter().enumerate().map(copy).collect()
     }
@@ -227,15 +266,22 @@ impl VirtualHands {
     fn push_copies(&mut self, now: Timestamp, copies: Vec<(Event, crate::faults::Hit, std::time::Duration)>) {
         for (event, hit, after) in copies {
             let what = "duplicate".to_owned();
-            self.heard.push_back(Heard::Entry(Entry::Fault { name: hit.name, on: event.name.clone(), what }));
-            self.heard.push_back(Heard::Input(now + after, Input::Invoked(event)));
+            self.heard.push_back(Heard::Entry(Entry::Fault {
+                name: hit.name,
+                on: event.name.clone(),
+                what,
+            }));
+            self.heard
+                .push_back(Heard::Input(now + after, Input::Invoked(event)));
         }
     }
 
     /// Starts the next handler, if none runs.
     fn go_on(&mut self, now: Timestamp) {
         while self.running.is_none() {
-            let Some(invocation) = self.queue.pop_front() else { return };
+            let Some(invocation) = self.queue.pop_front() else {
+                return;
+            };
             let hit = self.faults.on_attempt(&invocation);
             if let Some((hit, effect)) = &hit {
                 self.heard.push_back(Heard::Entry(Entry::Fault {
@@ -260,11 +306,28 @@ impl VirtualHands {
         }
     }
 
-    fn finish_without_running(&mut self, now: Timestamp, invocation: &Invocation, result: Result<Payload, Failure>) {
+    fn finish_without_running(
+        &mut self,
+        now: Timestamp,
+        invocation: &Invocation,
+        result: Result<Payload, Failure>,
+    ) {
         let throttled = matches!(result, Err(Failure::Throttled(_)));
-        let took = if throttled { std::time::Duration::ZERO } else { self.executor.duration(&invocation.event.to) };
-        let outcome = Outcome { result, duration: took, log: Payload::new() };
-        let input = Input::Finished { attempt: invocation.attempt, outcome, ran: None };
+        let took = if throttled {
+            std::time::Duration::ZERO
+        } else {
+            self.executor.duration(&invocation.event.to)
+        };
+        let outcome = Outcome {
+            result,
+            duration: took,
+            log: Payload::new(),
+        };
+        let input = Input::Finished {
+            attempt: invocation.attempt,
+            outcome,
+            ran: None,
+        };
         self.heard.push_back(Heard::Input(now + took, input));
     }
 }
@@ -285,8 +348,17 @@ impl Hands for VirtualHands {
         for ran in self.executor.hear(now, news) {
             match ran {
                 Ran::Log { name, line, .. } => self.heard.push_back(Heard::Entry(Entry::Log { name, line })),
-                Ran::Finished { attempt, name, mut outcome, environment, cold, figures } => {
-                    let Some((invocation, effect)) = self.running.take() else { continue };
+                Ran::Finished {
+                    attempt,
+                    name,
+                    mut outcome,
+                    environment,
+                    cold,
+                    figures,
+                } => {
+                    let Some((invocation, effect)) = self.running.take() else {
+                        continue;
+                    };
                     if let Some(Effect::ErrorAfter(error)) = effect {
                         outcome.result = Err(Failure::Function(error));
                     }
@@ -295,7 +367,14 @@ impl Hands for VirtualHands {
                     }
                     let due = now + outcome.duration;
                     let ran = Some(router::router::Ran { environment, cold });
-                    self.heard.push_back(Heard::Input(due, Input::Finished { attempt, outcome, ran }));
+                    self.heard.push_back(Heard::Input(
+                        due,
+                        Input::Finished {
+                            attempt,
+                            outcome,
+                            ran,
+                        },
+                    ));
                     self.heard.push_back(Heard::Entry(Entry::Real { name, figures }));
                     self.look(now, invocation.name.path());
                 }
@@ -322,7 +401,10 @@ impl Hands for VirtualHands {
 /// An error document as a handler would post it.
 pub(crate) fn function_error(error_type: &str, message: &str) -> FunctionError {
     let payload = serde_json::json!({ "errorType": error_type, "errorMessage": message }).to_string();
-    FunctionError { kind: ErrorKind::Error, payload: payload.into() }
+    FunctionError {
+        kind: ErrorKind::Error,
+        payload: payload.into(),
+    }
 }
 
 /// A throttle by a fault.

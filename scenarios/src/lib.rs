@@ -4,7 +4,10 @@
 //!   file text ─yaml─► Node ─decode, load─► Scenario ─assemble─► fabric ─run─► journal ─expect─► report
 //! ```
 
-#![expect(clippy::result_large_err, reason = "a diagnostic ends the reading of a file; its size costs nothing")]
+#![expect(
+    clippy::result_large_err,
+    reason = "a diagnostic ends the reading of a file; its size costs nothing"
+)]
 
 pub mod assemble;
 pub mod clock;

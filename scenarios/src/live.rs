@@ -21,7 +21,13 @@ impl Terminal {
             false => text.to_owned(),
         };
         let what = match &line.entry {
-            Entry::Src { source, kind, subject, events, refused } => {
+            Entry::Src {
+                source,
+                kind,
+                subject,
+                events,
+                refused,
+            } => {
                 let note = match (events.is_empty(), refused.first()) {
                     (true, Some((route, why))) => format!("  (route {route} does not take it: {why})"),
                     (true, None) => "  (no route)".to_owned(),
@@ -29,12 +35,31 @@ impl Terminal {
                 };
                 format!("{source}  {kind} {subject}{}", paint("2", &note))
             }
-            Entry::Log { name, line } => format!("{}  | {}", short(name.path()), line.replace('\r', "\n             | ")),
-            Entry::Res { name, outcome, duration, body, cold, .. } => {
-                let word = if outcome == "ok" { paint("32", outcome) } else { paint("31", outcome) };
+            Entry::Log { name, line } => format!(
+                "{}  | {}",
+                short(name.path()),
+                line.replace('\r', "\n             | ")
+            ),
+            Entry::Res {
+                name,
+                outcome,
+                duration,
+                body,
+                cold,
+                ..
+            } => {
+                let word = if outcome == "ok" {
+                    paint("32", outcome)
+                } else {
+                    paint("31", outcome)
+                };
                 let millis = std::time::Duration::from_nanos(*duration).as_secs_f64() * 1000.0;
                 let cold = if *cold { " cold" } else { "" };
-                format!("{}  {word} {millis:.1} ms{cold}  {}", short(name.path()), shorten(&body.json().to_string()))
+                format!(
+                    "{}  {word} {millis:.1} ms{cold}  {}",
+                    short(name.path()),
+                    shorten(&body.json().to_string())
+                )
             }
             Entry::Retry { event, due, why } => {
                 let wait = due.since(line.t).as_secs();
@@ -48,7 +73,10 @@ impl Terminal {
             _ => return None,
         };
         let time = line.t.iso_millis();
-        Some(format!("{}  {what}", paint("2", time.get(11..23).unwrap_or(&time))))
+        Some(format!(
+            "{}  {what}",
+            paint("2", time.get(11..23).unwrap_or(&time))
+        ))
     }
 }
 

@@ -27,8 +27,23 @@ pub struct Mismatch {
 
 /// The matchers there are.
 pub const WORDS: &[&str] = &[
-    "$absent", "$any", "$any_order", "$attr", "$b64", "$contains", "$exact", "$gt", "$gte", "$json", "$len", "$lt",
-    "$lte", "$not", "$or", "$re", "$type",
+    "$absent",
+    "$any",
+    "$any_order",
+    "$attr",
+    "$b64",
+    "$contains",
+    "$exact",
+    "$gt",
+    "$gte",
+    "$json",
+    "$len",
+    "$lt",
+    "$lte",
+    "$not",
+    "$or",
+    "$re",
+    "$type",
 ];
 
 const LONGEST: usize = 120;
@@ -128,14 +143,18 @@ const TYPES: &[&str] = &["string", "number", "boolean", "list", "map", "null"];
 fn compare(expected: &Node, actual: Option<&Json>, path: &str, out: &mut Vec<Mismatch>) {
     let mut differ = || out.push(mismatch(expected, actual, path));
     if let Value::Map(entries) = &expected.value
-        && entries.first().is_some_and(|(key, _)| WORDS.contains(&key.value.as_str()))
+        && entries
+            .first()
+            .is_some_and(|(key, _)| WORDS.contains(&key.value.as_str()))
     {
         for (key, value) in entries {
             word(&key.value, value, expected, actual, path, out);
         }
         return;
     }
-    let Some(actual_value) = actual else { return differ() };
+    let Some(actual_value) = actual else {
+        return differ();
+    };
     match (&expected.value, actual_value) {
         (Value::Null, Json::Null) => {}
         (Value::Bool(a), Json::Bool(b)) if a == b => {}
@@ -151,7 +170,12 @@ fn compare(expected: &Node, actual: Option<&Json>, path: &str, out: &mut Vec<Mis
         }
         (Value::Map(entries), Json::Object(values)) => {
             for (key, value) in entries {
-                compare(value, values.get(&key.value), &format!("{path}.{}", key.value), out);
+                compare(
+                    value,
+                    values.get(&key.value),
+                    &format!("{path}.{}", key.value),
+                    out,
+                );
             }
         }
         _ => differ(),
@@ -164,7 +188,9 @@ fn word(word: &str, value: &Node, whole: &Node, actual: Option<&Json>, path: &st
         ("$absent", actual) => actual.is_none(),
         ("$not", actual) => matches_option(value, actual).is_err(),
         ("$or", actual) => match &value.value {
-            Value::List(options) => options.iter().any(|option| matches_option(option, actual).is_ok()),
+            Value::List(options) => options
+                .iter()
+                .any(|option| matches_option(option, actual).is_ok()),
             _ => false,
         },
         (_, None) => false,
@@ -212,7 +238,10 @@ fn decoded(word: &str, actual: &Json) -> Option<Json> {
 /// DynamoDB's typed values as plain JSON: `{"S":"a"}` is `"a"`.
 fn attributes(json: &Json) -> Option<Json> {
     let map = json.as_object()?;
-    let plain: Option<Map<String, Json>> = map.iter().map(|(key, typed)| Some((key.clone(), attribute(typed)?))).collect();
+    let plain: Option<Map<String, Json>> = map
+        .iter()
+        .map(|(key, typed)| Some((key.clone(), attribute(typed)?)))
+        .collect();
     plain.map(Json::Object)
 }
 
@@ -228,7 +257,9 @@ fn attribute(typed: &Json) -> Option<Json> {
 }
 
 fn any_order(expected: &Node, actual: &Json) -> bool {
-    let (Value::List(expected), Json::Array(actual)) = (&expected.value, actual) else { return false };
+    let (Value::List(expected), Json::Array(actual)) = (&expected.value, actual) else {
+        return false;
+    };
     let mut left: Vec<&Json> = actual.iter().collect();
     expected.len() == left.len()
         && expected.iter().all(|node| {
@@ -297,7 +328,10 @@ mod tests {
 
     fn fits(expected: &str, actual: &str) -> bool {
         let json: Json = serde_json::from_str(actual).unwrap();
-        let found = matches(&node(&format!("v: {expected}")), &serde_json::json!({ "v": json, "more": 1 }));
+        let found = matches(
+            &node(&format!("v: {expected}")),
+            &serde_json::json!({ "v": json, "more": 1 }),
+        );
         found.is_ok()
     }
 
@@ -313,7 +347,11 @@ mod tests {
             ("{ $type: list }", "[]", "{}"),
             ("{ $re: '^a+$' }", r#""aaa""#, r#""aab""#),
             ("{ $contains: b }", r#""abc""#, r#""ac""#),
-            ("{ $contains: { id: 2 } }", r#"[{"id":1},{"id":2}]"#, r#"[{"id":1}]"#),
+            (
+                "{ $contains: { id: 2 } }",
+                r#"[{"id":1},{"id":2}]"#,
+                r#"[{"id":1}]"#,
+            ),
             ("{ $gt: 1, $lt: 3 }", "2", "3"),
             ("{ $gte: 1, $lte: 3 }", "3", "4"),
             ("{ $len: 2 }", "[0,0]", "[0]"),
@@ -323,10 +361,17 @@ mod tests {
             ("{ $or: [1, { $gt: 5 }] }", "6", "2"),
             ("{ $json: { a: 1 } }", r#""{\"a\":1}""#, r#""no""#),
             ("{ $b64: hi }", r#""aGk=""#, r#""aGo=""#),
-            ("{ $attr: { n: 1, s: x } }", r#"{"n":{"N":"1"},"s":{"S":"x"}}"#, r#"{"n":{"N":"2"},"s":{"S":"x"}}"#),
+            (
+                "{ $attr: { n: 1, s: x } }",
+                r#"{"n":{"N":"1"},"s":{"S":"x"}}"#,
+                r#"{"n":{"N":"2"},"s":{"S":"x"}}"#,
+            ),
         ] {
             assert!(fits(expected, yes), "{expected} takes {yes}");
-            assert!(expected.contains("$any:") || !fits(expected, no), "{expected} refuses {no}");
+            assert!(
+                expected.contains("$any:") || !fits(expected, no),
+                "{expected} refuses {no}"
+            );
         }
         assert!(matches(&node("a: { $absent: true }"), &serde_json::json!({})).is_ok());
         assert!(matches(&node("a: { $absent: true }"), &serde_json::json!({ "a": null })).is_err());
@@ -336,7 +381,14 @@ mod tests {
     #[test]
     fn a_difference_names_its_path_and_both_values() {
         let found = matches(&node("a: [{ b: 1 }]"), &serde_json::json!({ "a": [{ "b": 2 }] })).unwrap_err();
-        assert_eq!((found[0].path.as_str(), found[0].expected.as_str(), found[0].actual.as_str()), ("$.a[0].b", "1", "2"));
+        assert_eq!(
+            (
+                found[0].path.as_str(),
+                found[0].expected.as_str(),
+                found[0].actual.as_str()
+            ),
+            ("$.a[0].b", "1", "2")
+        );
     }
 
     #[test]

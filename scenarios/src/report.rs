@@ -63,14 +63,19 @@ impl Verdict {
 
     /// Everything that is wrong.
     pub fn problems(&self) -> Vec<&Diagnostic> {
-        let run = self.run.iter().flat_map(|run| run.broken.iter().chain(&run.failed));
+        let run = self
+            .run
+            .iter()
+            .flat_map(|run| run.broken.iter().chain(&run.failed));
         self.broken.iter().chain(run).collect()
     }
 
     /// Invocations that ran.
     pub fn invocations(&self) -> usize {
         let lines = self.run.iter().flat_map(|run| &run.lines);
-        lines.filter(|line| matches!(line.entry, Entry::Inv { .. })).count()
+        lines
+            .filter(|line| matches!(line.entry, Entry::Inv { .. }))
+            .count()
     }
 
     fn virtual_time(&self) -> Duration {
@@ -90,7 +95,11 @@ pub fn line(verdict: &Verdict, file_width: usize, color: bool) -> String {
         Outcome::BadFile | Outcome::NotStarted => ("BAD ", "31"),
         Outcome::Interrupted => ("STOP", "33"),
     };
-    let word = if color { format!("\x1b[{paint};1m{word}\x1b[0m") } else { word.to_owned() };
+    let word = if color {
+        format!("\x1b[{paint};1m{word}\x1b[0m")
+    } else {
+        word.to_owned()
+    };
     let name = cut(&verdict.name, NAME);
     format!(
         " {word}  {:<file_width$}  {name:<NAME$}  {:>3} inv  {:>8}  {:>5} ms",
@@ -117,21 +126,37 @@ pub fn block(verdict: &Verdict, color: bool) -> String {
     for problem in verdict.problems() {
         let _ = writeln!(out, "{}", render(&verdict.files, problem, color).trim_end());
     }
-    let Some(run) = verdict.run.as_ref().filter(|run| !run.lines.is_empty()) else { return out };
+    let Some(run) = verdict.run.as_ref().filter(|run| !run.lines.is_empty()) else {
+        return out;
+    };
     let failing = last_failing(run);
-    let _ = writeln!(out, "\ntimeline (virtual)\n{}", timeline(&run.lines, run.start, failing).trim_end());
+    let _ = writeln!(
+        out,
+        "\ntimeline (virtual)\n{}",
+        timeline(&run.lines, run.start, failing).trim_end()
+    );
     if let Some(name) = failing {
-        let log: Vec<&str> = run.lines.iter().filter_map(|l| match &l.entry {
-            Entry::Log { name: n, line } if n.as_str() == name => Some(line.as_str()),
-            _ => None,
-        }).collect();
+        let log: Vec<&str> = run
+            .lines
+            .iter()
+            .filter_map(|l| match &l.entry {
+                Entry::Log { name: n, line } if n.as_str() == name => Some(line.as_str()),
+                _ => None,
+            })
+            .collect();
         let shown = log.len().saturating_sub(20);
         if !log.is_empty() {
             let _ = writeln!(out, "log of {name}");
-            log[shown..].iter().for_each(|line| { let _ = writeln!(out, "   {}", line.replace('\r', "\n   ")); });
+            log[shown..].iter().for_each(|line| {
+                let _ = writeln!(out, "   {}", line.replace('\r', "\n   "));
+            });
         }
     }
-    let _ = writeln!(out, "\nagain   triggerfish test {} --seed {}", verdict.file, run.seed);
+    let _ = writeln!(
+        out,
+        "\nagain   triggerfish test {} --seed {}",
+        verdict.file, run.seed
+    );
     if let Some(journal) = &verdict.journal {
         let _ = writeln!(out, "show    triggerfish show {}", journal.display());
     }
@@ -153,17 +178,34 @@ pub fn summary(verdicts: &[Verdict], real: Duration) -> String {
     let failed = verdicts.len() - passed;
     let invocations: usize = verdicts.iter().map(Verdict::invocations).sum();
     let virtual_time: Duration = verdicts.iter().map(Verdict::virtual_time).sum();
-    let boot: Duration = verdicts.iter().filter_map(|v| v.run.as_ref()).map(|run| run.boot).sum();
+    let boot: Duration = verdicts
+        .iter()
+        .filter_map(|v| v.run.as_ref())
+        .map(|run| run.boot)
+        .sum();
     let mut parts = match failed {
         0 => format!("{passed} passed"),
         _ => format!("{failed} failed, {passed} passed"),
     };
-    let noun = if invocations == 1 { "invocation" } else { "invocations" };
-    let _ = write!(parts, " · {invocations} {noun} · {} virtual in {:.2} s", span(virtual_time), real.as_secs_f64());
+    let noun = if invocations == 1 {
+        "invocation"
+    } else {
+        "invocations"
+    };
+    let _ = write!(
+        parts,
+        " · {invocations} {noun} · {} virtual in {:.2} s",
+        span(virtual_time),
+        real.as_secs_f64()
+    );
     if !boot.is_zero() {
         let _ = write!(parts, " (boot {:.2} s)", boot.as_secs_f64());
     }
-    let mut seeds: Vec<u64> = verdicts.iter().filter_map(|v| v.run.as_ref()).map(|run| run.seed).collect();
+    let mut seeds: Vec<u64> = verdicts
+        .iter()
+        .filter_map(|v| v.run.as_ref())
+        .map(|run| run.seed)
+        .collect();
     seeds.dedup();
     if let [seed] = *seeds {
         let _ = write!(parts, " · seed {seed}");
@@ -174,8 +216,16 @@ pub fn summary(verdicts: &[Verdict], real: Duration) -> String {
 
 /// One hash over the traces of all runs, in their order.
 pub fn trace(verdicts: &[Verdict]) -> String {
-    let traces: String = verdicts.iter().filter_map(|v| v.run.as_ref()).map(|run| run.trace.as_str()).collect();
-    router::name::Seed(0).bytes(&traces).iter().map(|b| format!("{b:02x}")).collect()
+    let traces: String = verdicts
+        .iter()
+        .filter_map(|v| v.run.as_ref())
+        .map(|run| run.trace.as_str())
+        .collect();
+    router::name::Seed(0)
+        .bytes(&traces)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }
 
 /// One verdict as a JSON object in one line; `version` tells its format.

@@ -48,7 +48,11 @@ pub struct Options {
 impl Options {
     /// In memory, the file's seed, never stopped.
     pub fn quiet() -> Self {
-        Options { seed: None, journal: None, stop: never() }
+        Options {
+            seed: None,
+            journal: None,
+            stop: never(),
+        }
     }
 }
 
@@ -110,13 +114,22 @@ pub fn expectations(scenario: &Scenario) -> Result<Expectations, Vec<Diagnostic>
         }
         None => None,
     };
-    if problems.is_empty() { Ok(Expectations { steps, end }) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(Expectations { steps, end })
+    } else {
+        Err(problems)
+    }
 }
 
 /// Everything that can be said about a scenario without running it.
 pub fn check(scenario: &Scenario) -> Vec<Diagnostic> {
     let scratch = Path::new("/nonexistent");
-    let places = Places { fresh: Some(scratch), state: None, scratch, seed: Seed(0) };
+    let places = Places {
+        fresh: Some(scratch),
+        state: None,
+        scratch,
+        seed: Seed(0),
+    };
     let mut problems = expectations(scenario).err().unwrap_or_default();
     problems.extend(assemble::settings(scenario, None).err().unwrap_or_default());
     problems.extend(assemble::functions(scenario, &|_| None).err().unwrap_or_default());
@@ -173,24 +186,43 @@ struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    fn set(scenario: &'a Scenario, options: &Options, run: &mut Run, lines: &Lines) -> Result<Self, Vec<Diagnostic>> {
+    fn set(
+        scenario: &'a Scenario,
+        options: &Options,
+        run: &mut Run,
+        lines: &Lines,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let problem = |what: String| vec![Diagnostic::new("E303", what)];
         let expectations = expectations(scenario)?;
         let settings = assemble::settings(scenario, None)?;
-        let root = tempfile::Builder::new().prefix("triggerfish-").tempdir().map_err(|e| problem(e.to_string()))?;
+        let root = tempfile::Builder::new()
+            .prefix("triggerfish-")
+            .tempdir()
+            .map_err(|e| problem(e.to_string()))?;
         let (fresh, scratch) = (root.path().join("sources"), root.path().join("scratch"));
         let seed = Seed(run.seed);
-        let places = Places { fresh: Some(&fresh), state: None, scratch: &scratch, seed };
+        let places = Places {
+            fresh: Some(&fresh),
+            state: None,
+            scratch: &scratch,
+            seed,
+        };
         let ready = assemble::sources(scenario, &places)?;
         let directories: BTreeMap<String, PathBuf> = ready
             .values()
             .filter_map(|r| Some((r.name.as_str().to_owned(), r.directory.clone()?)))
             .collect();
-        let make = |path: &Path| std::fs::create_dir_all(path).map_err(|e| problem(format!("{}: {e}", path.display())));
+        let make = |path: &Path| {
+            std::fs::create_dir_all(path).map_err(|e| problem(format!("{}: {e}", path.display())))
+        };
         directories.values().try_for_each(|path| make(path))?;
-        ready.keys().try_for_each(|name| make(&scratch.join(name.as_str())))?;
+        ready
+            .keys()
+            .try_for_each(|name| make(&scratch.join(name.as_str())))?;
         put_fixtures(scenario, &directories)?;
-        let specs = assemble::functions(scenario, &|builtin| builtin_value(builtin, &directories, scenario.clock_start))?;
+        let specs = assemble::functions(scenario, &|builtin| {
+            builtin_value(builtin, &directories, scenario.clock_start)
+        })?;
         let (send, news) = unbounded::<News>();
         let executor_options = ExecutorOptions {
             init_timeout: scenario.limits.init,
@@ -202,19 +234,31 @@ impl<'a> Stage<'a> {
             .map_err(|error| vec![assemble::start_error(scenario, &error)])?;
         let mut watched = BTreeMap::new();
         for (name, ready) in ready {
-            let source = (ready.open)(Bell::new().0).map_err(|e| vec![assemble::open_error(scenario, &name, &e)])?;
+            let source =
+                (ready.open)(Bell::new().0).map_err(|e| vec![assemble::open_error(scenario, &name, &e)])?;
             let emitter = Emitter::new(name.clone(), seed, "start");
             watched.insert(name, Watched { source, emitter });
         }
-        let mut recorders: Vec<Box<dyn Recorder + Send>> = vec![Box::new(MemoryRecorder::new(Arc::clone(lines)))];
+        let mut recorders: Vec<Box<dyn Recorder + Send>> =
+            vec![Box::new(MemoryRecorder::new(Arc::clone(lines)))];
         if let Some(path) = &options.journal {
             let file = FileRecorder::create(path).map_err(|e| problem(format!("{}: {e}", path.display())))?;
             recorders.push(Box::new(file));
         }
         let hands = VirtualHands::new(executor, watched, Faults::new(assemble::faults(scenario)));
-        let inbox = Inbox { arrivals: never(), news, stop: options.stop.clone() };
+        let inbox = Inbox {
+            arrivals: never(),
+            news,
+            stop: options.stop.clone(),
+        };
         let clock = VirtualClock::new(scenario.clock_start);
-        let mut fabric = Fabric::new(clock, Router::new(settings, seed), hands, Journal::new(recorders), inbox);
+        let mut fabric = Fabric::new(
+            clock,
+            Router::new(settings, seed),
+            hands,
+            Journal::new(recorders),
+            inbox,
+        );
         fabric.note(Entry::Head {
             version: router::journal::VERSION,
             tool: concat!("triggerfish ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -240,7 +284,10 @@ impl<'a> Stage<'a> {
 
     fn play(mut self, run: &mut Run) {
         let steps = &self.scenario.steps;
-        let played = steps.iter().try_for_each(|step| self.step(step, "", run)).and_then(|()| self.settle());
+        let played = steps
+            .iter()
+            .try_for_each(|step| self.step(step, "", run))
+            .and_then(|()| self.settle());
         match played {
             Ok(()) => self.judge_end(run),
             Err(Halt::Broken(problem)) => run.broken.push(problem),
@@ -249,7 +296,10 @@ impl<'a> Stage<'a> {
         let now = self.fabric.now();
         self.fabric.take(now, Input::Stop);
         let (ledger, trace) = (self.fabric.journal.ledger(), self.fabric.journal.trace());
-        self.fabric.note(Entry::End { ledger, trace: trace.clone() });
+        self.fabric.note(Entry::End {
+            ledger,
+            trace: trace.clone(),
+        });
         run.trace = trace;
         run.virtual_time = self.last_event.since(self.scenario.clock_start);
         run.boot = self.fabric.hands.boot;
@@ -258,20 +308,40 @@ impl<'a> Stage<'a> {
     }
 
     fn judge_end(&mut self, run: &mut Run) {
-        let Some(expect) = self.expectations.end.take() else { return };
+        let Some(expect) = self.expectations.end.take() else {
+            return;
+        };
         run.failed.extend(self.judge(&expect, None));
         for index in self.fabric.hands.unused_faults() {
             let fault = &self.scenario.faults[index];
             let problem = Diagnostic::new("E221", format!("{} never fired", fault.name));
-            run.failed.push(problem.at(fault.span, "nothing fitted `on`").help("a fault that hits nothing proves nothing"));
+            run.failed.push(
+                problem
+                    .at(fault.span, "nothing fitted `on`")
+                    .help("a fault that hits nothing proves nothing"),
+            );
         }
     }
 
     fn judge(&self, expect: &Expect, reply: Option<&Reply>) -> Vec<Diagnostic> {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let buckets: BTreeMap<&str, &PathBuf> = self.directories.iter().map(|(k, v)| (k.as_str(), v)).collect();
-        let objects = |bucket: &str| buckets.get(bucket).map(|path| read_objects(path)).unwrap_or_default();
-        expect::judge(expect, &World { lines: &lines, start: self.scenario.clock_start, objects: &objects, reply })
+        let buckets: BTreeMap<&str, &PathBuf> =
+            self.directories.iter().map(|(k, v)| (k.as_str(), v)).collect();
+        let objects = |bucket: &str| {
+            buckets
+                .get(bucket)
+                .map(|path| read_objects(path))
+                .unwrap_or_default()
+        };
+        expect::judge(
+            expect,
+            &World {
+                lines: &lines,
+                start: self.scenario.clock_start,
+                objects: &objects,
+                reply,
+            },
+        )
     }
 
     fn step(&mut self, step: &Step, suffix: &str, run: &mut Run) -> Result<(), Halt> {
@@ -287,7 +357,9 @@ impl<'a> Stage<'a> {
     }
 
     fn judge_step(&mut self, step: &Step, reply: Option<&Reply>, run: &mut Run) {
-        let Some(expect) = self.expectations.steps.get(&step.id) else { return };
+        let Some(expect) = self.expectations.steps.get(&step.id) else {
+            return;
+        };
         let found = self.judge(expect, reply);
         run.failed.extend(found);
     }
@@ -296,13 +368,26 @@ impl<'a> Stage<'a> {
     fn act(&mut self, step: &Step, suffix: &str, run: &mut Run) -> Result<Option<Waiting>, Halt> {
         let id = format!("{}{suffix}", step.id);
         let now = self.fabric.now();
-        self.fabric.note(Entry::Step { name: Name::new(format!("step:{id}")), what: describe(step) });
+        self.fabric.note(Entry::Step {
+            name: Name::new(format!("step:{id}")),
+            what: describe(step),
+        });
         match &step.verb {
             Verb::Put(objects) => {
                 for (path, content) in objects {
-                    let body = content.bytes().map_err(|e| broken(step, format!("failed to read the content: {e}")))?;
+                    let body = content
+                        .bytes()
+                        .map_err(|e| broken(step, format!("failed to read the content: {e}")))?;
                     let key = path.value.key.clone();
-                    self.touch(step, &id, &path.value.source, Touch::Put { key, body: body.into() })?;
+                    self.touch(
+                        step,
+                        &id,
+                        &path.value.source,
+                        Touch::Put {
+                            key,
+                            body: body.into(),
+                        },
+                    )?;
                 }
             }
             Verb::Delete(objects) => {
@@ -348,9 +433,15 @@ impl<'a> Stage<'a> {
     fn touch(&mut self, step: &Step, id: &str, source: &str, what: Touch) -> Result<(), Halt> {
         let now = self.fabric.now();
         let name = SourceName::new(source);
-        let watched = self.fabric.hands.source(&name).ok_or_else(|| broken(step, format!("no source {source}")))?;
+        let watched = self
+            .fabric
+            .hands
+            .source(&name)
+            .ok_or_else(|| broken(step, format!("no source {source}")))?;
         watched.emitter.continue_from(id);
-        let done = watched.source.stimulate(what.stimulus(), now, &mut watched.emitter);
+        let done = watched
+            .source
+            .stimulate(what.stimulus(), now, &mut watched.emitter);
         let seen = watched.emitter.take();
         done.map_err(|error| broken(step, error.to_string()))?;
         for observation in seen {
@@ -361,19 +452,37 @@ impl<'a> Stage<'a> {
 
     fn invoke(&mut self, invoke: &Invoke, id: &str, now: Timestamp) -> Result<Waiting, Halt> {
         if invoke.kind == InvokeType::DryRun {
-            return Ok(Waiting::Answered(Reply { status: 204, payload: Vec::new(), error: None, log_tail: None }));
+            return Ok(Waiting::Answered(Reply {
+                status: 204,
+                payload: Vec::new(),
+                error: None,
+                log_tail: None,
+            }));
         }
         let name = format!("evt:{id}/1");
         let json = |node: &crate::node::Node| {
             let lookup = |builtin: &Builtin| builtin_value(builtin, &self.directories, now);
             serde_json::to_vec(&fill_node(node, &lookup)).unwrap_or_default()
         };
-        let payload: Payload = invoke.payload.as_ref().map_or_else(|| b"{}".to_vec(), json).into();
-        let client_context = invoke.client_context.as_ref().map(json).and_then(|bytes| String::from_utf8(bytes).ok());
+        let payload: Payload = invoke
+            .payload
+            .as_ref()
+            .map_or_else(|| b"{}".to_vec(), json)
+            .into();
+        let client_context = invoke
+            .client_context
+            .as_ref()
+            .map(json)
+            .and_then(|bytes| String::from_utf8(bytes).ok());
         let tail = invoke.log == Some(LogType::Tail);
         let (lane, waiting) = match invoke.kind {
             InvokeType::Event => {
-                let reply = Reply { status: 202, payload: Vec::new(), error: None, log_tail: None };
+                let reply = Reply {
+                    status: 202,
+                    payload: Vec::new(),
+                    error: None,
+                    log_tail: None,
+                };
                 (Lane::Queue, Waiting::Answered(reply))
             }
             _ => {
@@ -407,7 +516,11 @@ impl<'a> Stage<'a> {
                 if let Some(outcome) = self.fabric.hands.take_reply(id) {
                     break reply_of(outcome, tail);
                 }
-                let next = self.fabric.next_deadline().unwrap_or(self.fabric.now()).max(self.fabric.now());
+                let next = self
+                    .fabric
+                    .next_deadline()
+                    .unwrap_or(self.fabric.now())
+                    .max(self.fabric.now());
                 if self.turn(next)? == Turn::Quiet(None) {
                     return Err(broken(step, "the call was never answered".to_owned()));
                 }
@@ -426,7 +539,10 @@ impl<'a> Stage<'a> {
             }
         };
         let since = |at: Timestamp| crate::timeline::clock(at.since(self.scenario.clock_start));
-        let next = next.map_or_else(|| "no timer is left".to_owned(), |at| format!("the next timer is at {}", since(at)));
+        let next = next.map_or_else(
+            || "no timer is left".to_owned(),
+            |at| format!("the next timer is at {}", since(at)),
+        );
         let why = format!(
             "quiet at {}: no handler runs, {} sources have nothing new, {} events open, {next}",
             since(self.fabric.now()),
@@ -443,7 +559,10 @@ impl<'a> Stage<'a> {
         let from = self.fabric.now();
         self.quiesce(to)?;
         self.last_event = self.last_event.max(to);
-        self.fabric.note(Entry::Clock { from, why: "advance".to_owned() });
+        self.fabric.note(Entry::Clock {
+            from,
+            why: "advance".to_owned(),
+        });
         Ok(())
     }
 
@@ -451,11 +570,15 @@ impl<'a> Stage<'a> {
     fn settle(&mut self) -> Result<(), Halt> {
         loop {
             self.quiesce(self.fabric.now())?;
-            let Some(next) = self.fabric.next_deadline() else { return Ok(()) };
+            let Some(next) = self.fabric.next_deadline() else {
+                return Ok(());
+            };
             let limit = self.scenario.limits.virtual_time;
             if next.since(self.scenario.clock_start) > limit {
                 let what = format!("the run would go on past {limit:?} of virtual time");
-                return Err(Halt::Broken(Diagnostic::new("E304", what).help("raise `limits: { virtual: … }` if that is meant")));
+                return Err(Halt::Broken(
+                    Diagnostic::new("E304", what).help("raise `limits: { virtual: … }` if that is meant"),
+                ));
             }
             self.turn(next)?;
         }
@@ -464,8 +587,13 @@ impl<'a> Stage<'a> {
     fn turn(&mut self, until: Timestamp) -> Result<Turn, Halt> {
         if Instant::now() > self.deadline {
             let waiting = self.fabric.hands.waiting_for().join("; ");
-            let what = format!("the scenario did not end within {:?} of real time", self.scenario.timeout);
-            return Err(Halt::Broken(Diagnostic::new("E305", what).note(format!("waiting for: {waiting}"))));
+            let what = format!(
+                "the scenario did not end within {:?} of real time",
+                self.scenario.timeout
+            );
+            return Err(Halt::Broken(
+                Diagnostic::new("E305", what).note(format!("waiting for: {waiting}")),
+            ));
         }
         let turn = self.fabric.turn(Some(until));
         if let Some(what) = self.fabric.hands.broken.take() {
@@ -500,9 +628,12 @@ impl<'a> Stage<'a> {
             }
         }
         path.reverse();
-        Diagnostic::new("E304", format!("{accepted} events: a handler seems to feed its own source"))
-            .note(format!("cycle: {} → …", path.join(" → ")))
-            .help("write to another bucket or prefix, or raise `limits: { events: … }`")
+        Diagnostic::new(
+            "E304",
+            format!("{accepted} events: a handler seems to feed its own source"),
+        )
+        .note(format!("cycle: {} → …", path.join(" → ")))
+        .help("write to another bucket or prefix, or raise `limits: { events: … }`")
     }
 }
 
@@ -534,8 +665,22 @@ fn broken(step: &Step, what: String) -> Halt {
 fn describe(step: &Step) -> String {
     let paths = |objects: Vec<String>| objects.join(", ");
     match &step.verb {
-        Verb::Put(o) => format!("put {}", paths(o.iter().map(|(p, _)| format!("{}/{}", p.value.source, p.value.key)).collect())),
-        Verb::Delete(o) => format!("delete {}", paths(o.iter().map(|p| format!("{}/{}", p.value.source, p.value.key)).collect())),
+        Verb::Put(o) => format!(
+            "put {}",
+            paths(
+                o.iter()
+                    .map(|(p, _)| format!("{}/{}", p.value.source, p.value.key))
+                    .collect()
+            )
+        ),
+        Verb::Delete(o) => format!(
+            "delete {}",
+            paths(
+                o.iter()
+                    .map(|p| format!("{}/{}", p.value.source, p.value.key))
+                    .collect()
+            )
+        ),
         Verb::Invoke(invoke) => format!("invoke {}", invoke.function.value),
         Verb::Advance(by) => format!("advance {by:?}"),
         Verb::Settle => "settle".to_owned(),
@@ -550,15 +695,30 @@ fn reply_of(outcome: Outcome, tail: bool) -> Reply {
     let (status, payload, error) = match outcome.result {
         Ok(payload) => (200, payload.to_vec(), None),
         Err(Failure::Function(error)) => (200, error.payload.to_vec(), Some("Unhandled".to_owned())),
-        Err(Failure::Throttled(reason)) => (429, format!("\"{reason:?}\"").into_bytes(), Some("TooManyRequestsException".to_owned())),
-        Err(Failure::System(what)) => {
-            (500, serde_json::Value::from(what).to_string().into_bytes(), Some("ServiceException".to_owned()))
-        }
+        Err(Failure::Throttled(reason)) => (
+            429,
+            format!("\"{reason:?}\"").into_bytes(),
+            Some("TooManyRequestsException".to_owned()),
+        ),
+        Err(Failure::System(what)) => (
+            500,
+            serde_json::Value::from(what).to_string().into_bytes(),
+            Some("ServiceException".to_owned()),
+        ),
     };
-    Reply { status, payload, error, log_tail }
+    Reply {
+        status,
+        payload,
+        error,
+        log_tail,
+    }
 }
 
-fn builtin_value(builtin: &Builtin, directories: &BTreeMap<String, PathBuf>, now: Timestamp) -> Option<String> {
+fn builtin_value(
+    builtin: &Builtin,
+    directories: &BTreeMap<String, PathBuf>,
+    now: Timestamp,
+) -> Option<String> {
     match builtin {
         Builtin::SourceDirectory(name) => directories.get(name).map(|path| path.display().to_string()),
         Builtin::Now => Some(now.iso_millis()),
@@ -568,12 +728,17 @@ fn builtin_value(builtin: &Builtin, directories: &BTreeMap<String, PathBuf>, now
 
 fn put_fixtures(scenario: &Scenario, directories: &BTreeMap<String, PathBuf>) -> Result<(), Vec<Diagnostic>> {
     for (path, content) in &scenario.fixtures.objects {
-        let Some(root) = directories.get(&path.value.source) else { continue };
+        let Some(root) = directories.get(&path.value.source) else {
+            continue;
+        };
         let problem = |what: String| vec![Diagnostic::new("E303", what).at(path.span, "this fixture")];
         sources::s3::check_key(&path.value.key).map_err(|e| problem(e.to_string()))?;
         let target = root.join(&path.value.key);
         let body = content.bytes().map_err(|e| problem(e.to_string()))?;
-        let made = target.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&target, body));
+        let made = target
+            .parent()
+            .map_or(Ok(()), std::fs::create_dir_all)
+            .and_then(|()| std::fs::write(&target, body));
         made.map_err(|e| problem(e.to_string()))?;
     }
     Ok(())
@@ -589,7 +754,11 @@ fn read_objects(root: &Path) -> BTreeMap<String, Vec<u8>> {
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => open.push(path),
                 Ok(kind) if kind.is_file() => {
-                    let key = path.strip_prefix(root).ok().and_then(Path::to_str).map(str::to_owned);
+                    let key = path
+                        .strip_prefix(root)
+                        .ok()
+                        .and_then(Path::to_str)
+                        .map(str::to_owned);
                     if let (Some(key), Ok(body)) = (key, std::fs::read(&path)) {
                         found.insert(key, body);
                     }

@@ -27,14 +27,20 @@ impl FileRecorder {
     pub fn create(run: &Path) -> std::io::Result<Self> {
         std::fs::create_dir_all(run)?;
         let path = run.join(JOURNAL);
-        Ok(FileRecorder { file: Some(BufWriter::new(File::create(&path)?)), path })
+        Ok(FileRecorder {
+            file: Some(BufWriter::new(File::create(&path)?)),
+            path,
+        })
     }
 }
 
 impl Recorder for FileRecorder {
     fn record(&mut self, _line: &Line, json: &str) {
         let Some(file) = &mut self.file else { return };
-        if let Err(error) = file.write_all(json.as_bytes()).and_then(|()| file.write_all(b"\n")) {
+        if let Err(error) = file
+            .write_all(json.as_bytes())
+            .and_then(|()| file.write_all(b"\n"))
+        {
             self.give_up(&error);
         }
     }
@@ -69,7 +75,10 @@ impl MemoryRecorder {
 
 impl Recorder for MemoryRecorder {
     fn record(&mut self, line: &Line, _json: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(line.clone());
     }
 }
 
@@ -92,7 +101,11 @@ pub enum ReadError {
 /// # Errors
 /// The file is missing, or a line before the last is no entry.
 pub fn read(path: &Path) -> Result<Vec<Line>, ReadError> {
-    let file = if path.is_dir() { path.join(JOURNAL) } else { path.to_owned() };
+    let file = if path.is_dir() {
+        path.join(JOURNAL)
+    } else {
+        path.to_owned()
+    };
     let text = std::fs::read_to_string(&file).map_err(|e| ReadError::Io(file.clone(), e))?;
     let mut lines = Vec::new();
     let count = text.lines().count();
@@ -126,7 +139,11 @@ pub fn find(root: &Path, name: &str) -> Option<PathBuf> {
         .ok()?
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with(name)))
+        .filter(|path| {
+            path.file_name()
+                .and_then(|n| n.to_str())
+                .is_some_and(|n| n.starts_with(name))
+        })
         .collect();
     found.sort();
     found.pop()
@@ -146,7 +163,13 @@ mod tests {
         let mut journal = Journal::new(vec![Box::new(FileRecorder::create(root.path()).unwrap())]);
         for n in 0..3 {
             let from = Timestamp::from_millis(n);
-            journal.write(Timestamp::VIRTUAL_START, Entry::Clock { from, why: "test".to_owned() });
+            journal.write(
+                Timestamp::VIRTUAL_START,
+                Entry::Clock {
+                    from,
+                    why: "test".to_owned(),
+                },
+            );
         }
         drop(journal);
         let lines = read(root.path()).unwrap();
@@ -158,8 +181,17 @@ mod tests {
         std::fs::write(&path, &text).unwrap();
         assert_eq!(read(&path).unwrap(), lines[..2]);
         std::fs::write(&path, format!("nonsense\n{text}")).unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains(":1: not a journal line"));
+        assert!(
+            read(&path)
+                .unwrap_err()
+                .to_string()
+                .contains(":1: not a journal line")
+        );
         std::fs::write(&path, r#"{"n":0,"t":0,"k":"future","x":1}"#).unwrap();
-        assert_eq!(read(&path).unwrap()[0].entry, Entry::Unknown, "newer kinds are kept");
+        assert_eq!(
+            read(&path).unwrap()[0].entry,
+            Entry::Unknown,
+            "newer kinds are kept"
+        );
     }
 }

@@ -23,7 +23,12 @@ const LONGEST: usize = 200;
 /// where there are no whole seconds to show.
 pub fn span(time: Duration) -> String {
     let seconds = time.as_secs();
-    let (days, hours, minutes, rest) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    let (days, hours, minutes, rest) = (
+        seconds / 86_400,
+        seconds / 3600 % 24,
+        seconds / 60 % 60,
+        seconds % 60,
+    );
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{rest}s"),
         (0, 0, _) => format!("{minutes}m{rest:02}s"),
@@ -57,7 +62,11 @@ pub fn timeline(lines: &[Line], start: Timestamp, mark: Option<&str>) -> String 
             (true, false) => "├ ",
         };
         let left = format!("{branch}{}", row.left);
-        let text = format!(" {sign} {:<8}{left:<28} {}", clock(row.at.since(start)), row.right);
+        let text = format!(
+            " {sign} {:<8}{left:<28} {}",
+            clock(row.at.since(start)),
+            row.right
+        );
         let _ = writeln!(out, "{}", text.trim_end());
     }
     if rows.len() > shown {
@@ -78,10 +87,24 @@ fn rows(lines: &[Line]) -> Vec<Row<'_>> {
     let mut rows: Vec<Row<'_>> = Vec::new();
     let mut open: BTreeMap<&str, usize> = BTreeMap::new();
     for Line { t, entry, .. } in lines {
-        let mut push = |name, below, left: String, right: String| rows.push(Row { at: *t, name, below, left, right });
+        let mut push = |name, below, left: String, right: String| {
+            rows.push(Row {
+                at: *t,
+                name,
+                below,
+                left,
+                right,
+            })
+        };
         match entry {
             Entry::Step { name, what } => push(name.as_str(), false, name.path().to_owned(), what.clone()),
-            Entry::Src { source, kind, subject, events, refused } => {
+            Entry::Src {
+                source,
+                kind,
+                subject,
+                events,
+                refused,
+            } => {
                 let right = match (events.is_empty(), refused.first()) {
                     (true, Some((route, why))) => format!("{kind} {subject}  not taken by {route}: {why}"),
                     (true, None) => format!("{kind} {subject}  no route"),
@@ -89,7 +112,12 @@ fn rows(lines: &[Line]) -> Vec<Row<'_>> {
                 };
                 push(source.as_str(), true, source.to_string(), right);
             }
-            Entry::Inv { name, function, attempt, .. } => {
+            Entry::Inv {
+                name,
+                function,
+                attempt,
+                ..
+            } => {
                 open.insert(name.as_str(), rows.len());
                 rows.push(Row {
                     at: *t,
@@ -99,10 +127,19 @@ fn rows(lines: &[Line]) -> Vec<Row<'_>> {
                     right: "running".to_owned(),
                 });
             }
-            Entry::Res { name, function, outcome, body, .. } => {
+            Entry::Res {
+                name,
+                function,
+                outcome,
+                body,
+                ..
+            } => {
                 let right = result(outcome, body);
                 match open.get(name.as_str()) {
-                    Some(&i) => rows[i].right = format!("{right}{}", rows[i].right.strip_prefix("running").unwrap_or("")),
+                    Some(&i) => {
+                        rows[i].right =
+                            format!("{right}{}", rows[i].right.strip_prefix("running").unwrap_or(""))
+                    }
                     None => push(name.as_str(), true, function.to_string(), right),
                 }
             }
@@ -119,7 +156,12 @@ fn rows(lines: &[Line]) -> Vec<Row<'_>> {
                 push(sink.as_str(), true, sink.to_string(), right);
             }
             Entry::Done { event, how, to, .. } if to == "nowhere" && how != "success" => {
-                push(event.as_str(), true, "dropped".to_owned(), format!("{how}, no destination"));
+                push(
+                    event.as_str(),
+                    true,
+                    "dropped".to_owned(),
+                    format!("{how}, no destination"),
+                );
             }
             Entry::Late { .. } => push("late", true, "late answer".to_owned(), "ignored".to_owned()),
             _ => {}
@@ -133,7 +175,11 @@ fn result(outcome: &str, body: &router::journal::Body) -> String {
     let detail = match outcome {
         "ok" => shorten(&json.to_string()).chars().take(48).collect(),
         "throttled" => String::new(),
-        _ => json.get("errorType").and_then(|t| t.as_str()).unwrap_or_default().to_owned(),
+        _ => json
+            .get("errorType")
+            .and_then(|t| t.as_str())
+            .unwrap_or_default()
+            .to_owned(),
     };
     format!("{outcome:<9} {detail}")
 }
@@ -144,7 +190,14 @@ mod tests {
 
     #[test]
     fn spans_read_well() {
-        for (seconds, text) in [(0, "0s"), (59, "59s"), (60, "1m00s"), (300, "5m00s"), (3605, "1h00m05s"), (90_000, "1d01h00m00s")] {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m00s"),
+            (300, "5m00s"),
+            (3605, "1h00m05s"),
+            (90_000, "1d01h00m00s"),
+        ] {
             assert_eq!(span(Duration::from_secs(seconds)), text);
         }
         assert_eq!(clock(Duration::from_millis(180_020)), "+3m00s");

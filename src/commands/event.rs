@@ -22,7 +22,9 @@ pub fn run(args: &Event) -> Result<u8> {
     };
     let mut settings = BTreeMap::new();
     for pair in &args.set {
-        let (key, value) = pair.split_once('=').with_context(|| format!("`--set {pair}`: write KEY=VALUE"))?;
+        let (key, value) = pair
+            .split_once('=')
+            .with_context(|| format!("`--set {pair}`: write KEY=VALUE"))?;
         settings.insert(key.to_owned(), value.to_owned());
     }
     match (row.sample)(kind, &settings) {
@@ -37,7 +39,10 @@ pub fn run(args: &Event) -> Result<u8> {
 
 /// Runs `triggerfish schema`.
 pub fn schema() -> Result<u8> {
-    let kinds: Vec<_> = ROWS.iter().map(|row: &Row| (row.kind, (row.config_schema)(), (row.filter_schema)())).collect();
+    let kinds: Vec<_> = ROWS
+        .iter()
+        .map(|row: &Row| (row.kind, (row.config_schema)(), (row.filter_schema)()))
+        .collect();
     println!("{}", serde_json::to_string_pretty(&schema::schema(&kinds))?);
     Ok(super::OK)
 }

@@ -7,9 +7,18 @@ use anyhow::{Context, Result, bail};
 use crate::cli::Init;
 
 const FILES: &[(&str, &str)] = &[
-    ("triggerfish.yaml", include_str!("../../scenarios/template/triggerfish.yaml")),
-    ("describe/app.py", include_str!("../../scenarios/template/describe/app.py")),
-    ("scenarios/put.yaml", include_str!("../../scenarios/template/scenarios/put.yaml")),
+    (
+        "triggerfish.yaml",
+        include_str!("../../scenarios/template/triggerfish.yaml"),
+    ),
+    (
+        "describe/app.py",
+        include_str!("../../scenarios/template/describe/app.py"),
+    ),
+    (
+        "scenarios/put.yaml",
+        include_str!("../../scenarios/template/scenarios/put.yaml"),
+    ),
     (".gitignore", ".triggerfish/\n__pycache__/\n"),
 ];
 
@@ -23,7 +32,10 @@ pub fn run(args: &Init) -> Result<u8> {
         write(&root.join(name), text)?;
     }
     std::fs::create_dir_all(root.join("uploads"))?;
-    println!("made {0}. Next:\n  cd {0} && triggerfish up          # then: cp photo.jpg uploads/\n  triggerfish test scenarios", root.display());
+    println!(
+        "made {0}. Next:\n  cd {0} && triggerfish up          # then: cp photo.jpg uploads/\n  triggerfish test scenarios",
+        root.display()
+    );
     Ok(super::OK)
 }
 

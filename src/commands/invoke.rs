@@ -36,10 +36,20 @@ fn call(args: &Invoke, files: &mut Files) -> Result<Outcome, Problem> {
     let function = find_function(&project, &args.function)?;
     let seed = fresh_seed();
     let scratch = tempfile::Builder::new().prefix("triggerfish-").tempdir()?;
-    let places = Places { fresh: None, state: None, scratch: scratch.path(), seed };
+    let places = Places {
+        fresh: None,
+        state: None,
+        scratch: scratch.path(),
+        seed,
+    };
     let sources = assemble::sources(&project, &places).map_err(Problem::File)?;
     let lookup = |builtin: &Builtin| match builtin {
-        Builtin::SourceDirectory(name) => sources.values().find(|s| s.name.as_str() == name)?.directory.as_deref().map(shown),
+        Builtin::SourceDirectory(name) => sources
+            .values()
+            .find(|s| s.name.as_str() == name)?
+            .directory
+            .as_deref()
+            .map(shown),
         _ => None,
     };
     let mut specs = assemble::functions(&project, &lookup).map_err(Problem::File)?;
@@ -53,9 +63,19 @@ fn call(args: &Invoke, files: &mut Files) -> Result<Outcome, Problem> {
     let (tell, told) = bounded(1);
     let lane = Lane::Reply(replies.open(move |outcome| drop(tell.send(outcome))));
     let (_arrivals_in, arrivals) = bounded(1);
-    let inbox = Inbox { arrivals, news, stop: on_interrupt()? };
+    let inbox = Inbox {
+        arrivals,
+        news,
+        stop: on_interrupt()?,
+    };
     let hands = LiveHands::new(executor, replies);
-    let mut fabric = Fabric::new(SystemClock::default(), Router::new(settings, seed), hands, Journal::new(Vec::new()), inbox);
+    let mut fabric = Fabric::new(
+        SystemClock::default(),
+        Router::new(settings, seed),
+        hands,
+        Journal::new(Vec::new()),
+        inbox,
+    );
     let event = Event {
         name: Name::new("evt:invoke/1"),
         id: seed.request_id("evt:invoke/1"),
@@ -91,7 +111,9 @@ fn payload(text: &str) -> Result<String> {
         Some(path) => std::fs::read_to_string(path).with_context(|| format!("failed to read {path}"))?,
         None if text == "-" => {
             let mut all = String::new();
-            std::io::stdin().read_to_string(&mut all).context("failed to read standard input")?;
+            std::io::stdin()
+                .read_to_string(&mut all)
+                .context("failed to read standard input")?;
             all
         }
         None => text.to_owned(),
@@ -106,7 +128,10 @@ fn print(args: &Invoke, outcome: &Outcome) -> Result<u8> {
     }
     let (body, code) = match &outcome.result {
         Ok(body) => (String::from_utf8_lossy(body).into_owned(), super::OK),
-        Err(Failure::Function(error)) => (String::from_utf8_lossy(&error.payload).into_owned(), super::FAILED),
+        Err(Failure::Function(error)) => (
+            String::from_utf8_lossy(&error.payload).into_owned(),
+            super::FAILED,
+        ),
         Err(Failure::Throttled(reason)) => anyhow::bail!("Rate Exceeded. ({reason:?})"),
         Err(Failure::System(what)) => anyhow::bail!("{what}"),
     };

@@ -23,18 +23,23 @@ pub fn scenarios(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 fn walk(directory: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    let entries = std::fs::read_dir(directory).with_context(|| format!("failed to read {}", directory.display()))?;
+    let entries =
+        std::fs::read_dir(directory).with_context(|| format!("failed to read {}", directory.display()))?;
     for entry in entries {
         let entry = entry?;
         let (path, kind) = (entry.path(), entry.file_type()?);
         let name = entry.file_name();
-        let hidden = name.to_str().is_none_or(|n| n.starts_with('.') || n == "node_modules" || n == "target");
+        let hidden = name
+            .to_str()
+            .is_none_or(|n| n.starts_with('.') || n == "node_modules" || n == "target");
         if hidden {
             continue;
         }
         if kind.is_dir() {
             walk(&path, found)?;
-        } else if is_yaml(&path) && std::fs::read_to_string(&path).is_ok_and(|text| looks_like_a_scenario(&text)) {
+        } else if is_yaml(&path)
+            && std::fs::read_to_string(&path).is_ok_and(|text| looks_like_a_scenario(&text))
+        {
             found.push(path);
         }
     }

@@ -10,7 +10,11 @@ use crate::cli::{Format, Show};
 /// Runs the command.
 pub fn run(args: &Show) -> Result<u8> {
     let Some(path) = runs::find(&args.runs, &args.run) else {
-        bail!("there is no run `{}`, neither here nor below {}", args.run, args.runs.display());
+        bail!(
+            "there is no run `{}`, neither here nor below {}",
+            args.run,
+            args.runs.display()
+        );
     };
     let lines = runs::read(&path)?;
     if args.format == Format::Json {
@@ -21,8 +25,18 @@ pub fn run(args: &Show) -> Result<u8> {
     }
     let start = lines.first().map_or(Timestamp::default(), |line| line.t);
     let head = lines.first().context("the journal is empty")?;
-    if let Entry::Head { tool, scenario, seed, clock, .. } = &head.entry {
-        println!("{scenario} · {tool} · {clock} clock · seed {seed} · started {}", start.iso_millis());
+    if let Entry::Head {
+        tool,
+        scenario,
+        seed,
+        clock,
+        ..
+    } = &head.entry
+    {
+        println!(
+            "{scenario} · {tool} · {clock} clock · seed {seed} · started {}",
+            start.iso_millis()
+        );
     }
     print!("{}", timeline::timeline(&lines, start, None));
     println!("{}", end(&lines));
@@ -30,7 +44,12 @@ pub fn run(args: &Show) -> Result<u8> {
 }
 
 fn end(lines: &[Line]) -> String {
-    match lines.iter().rev().map(|line| &line.entry).find(|entry| matches!(entry, Entry::End { .. })) {
+    match lines
+        .iter()
+        .rev()
+        .map(|line| &line.entry)
+        .find(|entry| matches!(entry, Entry::End { .. }))
+    {
         Some(Entry::End { ledger, trace }) => format!(
             "{} events: {} done, {} dead, {} dropped, {} open · trace {trace}",
             ledger.accepted, ledger.done, ledger.dead, ledger.dropped, ledger.open

@@ -22,12 +22,20 @@ pub fn run(args: &Test) -> Result<u8> {
     let began = Instant::now();
     let files = select::scenarios(&args.paths)?;
     let stop = super::up::on_interrupt()?;
-    let loaded: Vec<Loaded> = files.iter().map(|path| load_one(path)).filter(|one| one.selected(args)).collect();
+    let loaded: Vec<Loaded> = files
+        .iter()
+        .map(|path| load_one(path))
+        .filter(|one| one.selected(args))
+        .collect();
     if loaded.is_empty() {
         eprintln!("nothing selected: no scenario files{}", describe_filter(args));
         return Ok(super::NOTHING);
     }
-    let width = loaded.iter().map(|one| one.shown.chars().count()).max().unwrap_or(0);
+    let width = loaded
+        .iter()
+        .map(|one| one.shown.chars().count())
+        .max()
+        .unwrap_or(0);
     let verdicts = run_all(&loaded, args, &stop, |verdict| print_one(verdict, args, width));
     if args.format == Format::Text {
         println!("{}", summary(&verdicts, began.elapsed()));
@@ -50,7 +58,10 @@ impl Loaded {
     fn selected(&self, args: &Test) -> bool {
         let Ok(scenario) = &self.scenario else { return true };
         args.tag.as_ref().is_none_or(|tag| scenario.tags.contains(tag))
-            && args.filter.as_ref().is_none_or(|text| self.shown.contains(text) || scenario.name.contains(text))
+            && args
+                .filter
+                .as_ref()
+                .is_none_or(|text| self.shown.contains(text) || scenario.name.contains(text))
     }
 }
 
@@ -58,9 +69,17 @@ fn load_one(path: &Path) -> Loaded {
     let mut files = Files::default();
     let scenario = load::load(path, &mut files).and_then(|scenario| {
         let problems = run::check(&scenario);
-        if problems.is_empty() { Ok(scenario) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(scenario)
+        } else {
+            Err(problems)
+        }
     });
-    Loaded { shown: select::shown(path), files, scenario }
+    Loaded {
+        shown: select::shown(path),
+        files,
+        scenario,
+    }
 }
 
 fn describe_filter(args: &Test) -> String {
@@ -71,7 +90,12 @@ fn describe_filter(args: &Test) -> String {
 }
 
 /// Runs everything on `jobs` threads; `tell` hears of each in the order of the files.
-fn run_all(loaded: &[Loaded], args: &Test, stop: &Receiver<()>, mut tell: impl FnMut(&Verdict)) -> Vec<Verdict> {
+fn run_all(
+    loaded: &[Loaded],
+    args: &Test,
+    stop: &Receiver<()>,
+    mut tell: impl FnMut(&Verdict),
+) -> Vec<Verdict> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = args.jobs.unwrap_or(cores).clamp(1, loaded.len().max(1));
     let next = AtomicUsize::new(0);
@@ -121,17 +145,31 @@ fn run_one(one: &Loaded, args: &Test, stop: &Receiver<()>) -> Verdict {
     };
     verdict.name.clone_from(&scenario.name);
     let journal = args.runs.join(run_name(&one.shown));
-    let options = Options { seed: args.seed, journal: Some(journal.clone()), stop: stop.clone() };
+    let options = Options {
+        seed: args.seed,
+        journal: Some(journal.clone()),
+        stop: stop.clone(),
+    };
     let first = run::run(scenario, &options);
     for round in 1..args.times {
         if first.interrupted {
             break;
         }
-        let again = run::run(scenario, &Options { journal: None, ..options.clone() });
+        let again = run::run(
+            scenario,
+            &Options {
+                journal: None,
+                ..options.clone()
+            },
+        );
         if again.trace != first.trace && !again.interrupted {
             let (a, b) = first_difference(&first.lines, &again.lines);
             let what = format!("run {} of the same scenario and seed went differently", round + 1);
-            verdict.broken.push(Diagnostic::new("E401", what).note(format!("- {a}")).note(format!("+ {b}")));
+            verdict.broken.push(
+                Diagnostic::new("E401", what)
+                    .note(format!("- {a}"))
+                    .note(format!("+ {b}")),
+            );
             break;
         }
     }
@@ -143,7 +181,9 @@ fn run_one(one: &Loaded, args: &Test, stop: &Receiver<()>) -> Verdict {
 fn first_difference(a: &[router::journal::Line], b: &[router::journal::Line]) -> (String, String) {
     let traced = |lines: &[router::journal::Line]| -> Vec<String> {
         let lines = lines.iter().filter(|line| line.entry.is_traced());
-        lines.map(|line| serde_json::to_string(line).unwrap_or_default()).collect()
+        lines
+            .map(|line| serde_json::to_string(line).unwrap_or_default())
+            .collect()
     };
     let (a, b) = (traced(a), traced(b));
     let n = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
@@ -153,7 +193,16 @@ fn first_difference(a: &[router::journal::Line], b: &[router::journal::Line]) ->
 
 /// The same scenario always writes to the same place, so runs do not pile up.
 fn run_name(shown: &str) -> PathBuf {
-    let safe: String = shown.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' }).collect();
+    let safe: String = shown
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '-' || c == '.' {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
     PathBuf::from(safe)
 }
 

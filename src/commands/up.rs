@@ -54,7 +54,11 @@ pub fn complain(files: &Files, problems: &[Diagnostic]) -> u8 {
         eprintln!("{}", render::render(files, problem, color));
     }
     let bad_file = problems.iter().any(|problem| problem.code.starts_with("E1"));
-    if bad_file { super::USAGE } else { super::NOT_STARTED }
+    if bad_file {
+        super::USAGE
+    } else {
+        super::NOT_STARTED
+    }
 }
 
 /// Why a project does not run.
@@ -75,7 +79,11 @@ impl<E: Into<anyhow::Error>> From<E> for Problem {
 pub fn load_checked(path: &Path, files: &mut Files) -> Result<Scenario, Problem> {
     let project = load::load_project(path, files).map_err(Problem::File)?;
     let problems = run::check(&project);
-    if problems.is_empty() { Ok(project) } else { Err(Problem::File(problems)) }
+    if problems.is_empty() {
+        Ok(project)
+    } else {
+        Err(Problem::File(problems))
+    }
 }
 
 fn load_project(args: &Up, files: &mut Files) -> Result<Option<Scenario>, Problem> {
@@ -92,13 +100,20 @@ fn load_project(args: &Up, files: &mut Files) -> Result<Option<Scenario>, Proble
 fn start(project: &Option<Scenario>, args: &Up, stop: Receiver<()>) -> Result<u8, Problem> {
     let empty = Scenario::empty();
     let project = project.as_ref().unwrap_or(&empty);
-    let address: SocketAddr = args.listen.parse().with_context(|| format!("`--listen {}` is no ADDRESS:PORT", args.listen))?;
+    let address: SocketAddr = args
+        .listen
+        .parse()
+        .with_context(|| format!("`--listen {}` is no ADDRESS:PORT", args.listen))?;
     if !gateway::is_loopback(address) {
         return Err(Problem::Other(anyhow::anyhow!(
             "{address} is not a loopback address: whoever can reach the fabric runs code in it; use 127.0.0.1"
         )));
     }
-    let io = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("http").enable_all().build()?;
+    let io = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("http")
+        .enable_all()
+        .build()?;
     let listener = io.block_on(tokio::net::TcpListener::bind(address)).with_context(|| {
         format!("failed to listen on {address}; another triggerfish may run: choose a port with --listen 127.0.0.1:0")
     })?;
@@ -107,7 +122,12 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Receiver<()>) -> Result<u8
     let seed = fresh_seed();
     let slots = args.slots.unwrap_or_else(default_slots);
     let settings = assemble::settings(project, Some(slots)).map_err(Problem::File)?;
-    let places = Places { fresh: None, state: Some(&args.data_dir), scratch: scratch.path(), seed };
+    let places = Places {
+        fresh: None,
+        state: Some(&args.data_dir),
+        scratch: scratch.path(),
+        seed,
+    };
     let ready = assemble::sources(project, &places).map_err(Problem::File)?;
     let directories: BTreeMap<String, String> = ready
         .values()
@@ -130,7 +150,10 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Receiver<()>) -> Result<u8
     let hosts = host_sources(project, ready, seed, &arrivals_in)?;
     let replies = Replies::default();
     let shared = Gateway {
-        functions: names.iter().map(|name| (name.clone(), settings.arn(name))).collect(),
+        functions: names
+            .iter()
+            .map(|name| (name.clone(), settings.arn(name)))
+            .collect(),
         arrivals: arrivals_in,
         replies: replies.clone(),
         seed,
@@ -139,12 +162,20 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Receiver<()>) -> Result<u8
     let server = io.spawn(gateway::serve(Arc::new(shared), listener));
     let journal = new_run(&args.runs)?;
     let color = super::colors(std::io::stdout().is_terminal());
-    let recorders: Vec<Box<dyn Recorder + Send>> =
-        vec![Box::new(FileRecorder::create(&journal)?), Box::new(Terminal::new(color))];
+    let recorders: Vec<Box<dyn Recorder + Send>> = vec![
+        Box::new(FileRecorder::create(&journal)?),
+        Box::new(Terminal::new(color)),
+    ];
     let hands = LiveHands::new(executor, replies);
     let inbox = Inbox { arrivals, news, stop };
     let router = Router::new(settings, seed);
-    let mut fabric = Fabric::new(SystemClock::default(), router, hands, Journal::new(recorders), inbox);
+    let mut fabric = Fabric::new(
+        SystemClock::default(),
+        router,
+        hands,
+        Journal::new(recorders),
+        inbox,
+    );
     fabric.note(Entry::Head {
         version: router::journal::VERSION,
         tool: concat!("triggerfish ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -155,7 +186,11 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Receiver<()>) -> Result<u8
         functions: names.clone(),
     });
     fabric.journal.flush();
-    println!("ready on http://{address} · {} sources, {} functions · Ctrl-C stops", hosts.len(), names.len());
+    println!(
+        "ready on http://{address} · {} sources, {} functions · Ctrl-C stops",
+        hosts.len(),
+        names.len()
+    );
     while fabric.turn(None) != Turn::Stopped {}
     eprintln!("stopping");
     server.abort();
@@ -188,8 +223,8 @@ fn host_sources(
     let mut hosts = Vec::new();
     for (name, ready) in ready {
         let (bell, rung) = Bell::new();
-        let source =
-            (ready.open)(bell).map_err(|error| Problem::File(vec![assemble::open_error(project, &name, &error)]))?;
+        let source = (ready.open)(bell)
+            .map_err(|error| Problem::File(vec![assemble::open_error(project, &name, &error)]))?;
         let arrivals = arrivals.clone();
         let failed_name = name.clone();
         hosts.push(Host::start(
@@ -200,7 +235,9 @@ fn host_sources(
                 rung,
                 now: system_now,
                 deliver: Box::new(move |seen| arrivals.send(Input::Observed(seen)).is_ok()),
-                failed: Box::new(move |error| tracing::error!(source = %failed_name, %error, "a source failed")),
+                failed: Box::new(
+                    move |error| tracing::error!(source = %failed_name, %error, "a source failed"),
+                ),
             },
         )?);
     }
@@ -225,7 +262,11 @@ fn new_run(runs: &Path) -> Result<std::path::PathBuf> {
         .flatten()
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("up-")))
+        .filter(|path| {
+            path.file_name()
+                .and_then(|n| n.to_str())
+                .is_some_and(|n| n.starts_with("up-"))
+        })
         .collect();
     old.sort();
     for path in old.iter().rev().skip(KEEP - 1) {
@@ -239,23 +280,31 @@ fn new_run(runs: &Path) -> Result<std::path::PathBuf> {
 pub fn on_interrupt() -> Result<Receiver<()>> {
     // Room for every scenario that waits: each takes one.
     let (send, receive) = unbounded();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        runtime.block_on(async {
-            use tokio::signal::unix::{SignalKind, signal};
-            let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
-                return;
-            };
-            for asked in 0.. {
-                tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
-                if asked > 0 {
-                    crate::leftovers::kill();
-                    std::process::exit(i32::from(super::INTERRUPTED));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                use tokio::signal::unix::{SignalKind, signal};
+                let (Ok(mut int), Ok(mut term)) =
+                    (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+                else {
+                    return;
+                };
+                for asked in 0.. {
+                    tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
+                    if asked > 0 {
+                        crate::leftovers::kill();
+                        std::process::exit(i32::from(super::INTERRUPTED));
+                    }
+                    (0..10_000).for_each(|_| {
+                        let _ = send.send(());
+                    });
                 }
-                (0..10_000).for_each(|_| drop(send.send(())));
-            }
-        });
-    })?;
+            });
+        })?;
     Ok(receive)
 }
 

@@ -46,7 +46,9 @@ type Answer = Response<Full<Bytes>>;
 /// Accepts connections until the task is dropped.
 pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Ok((stream, _)) = listener.accept().await else {
+            continue;
+        };
         let _ = stream.set_nodelay(true);
         let gateway = Arc::clone(&gateway);
         tokio::spawn(async move {
@@ -54,7 +56,10 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
                 let gateway = Arc::clone(&gateway);
                 async move { Ok::<_, Infallible>(answer(&gateway, request).await) }
             });
-            if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
+            if let Err(error) = http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await
+            {
                 tracing::debug!(%error, "a connection to the gateway ended early");
             }
         });
@@ -72,7 +77,14 @@ async fn answer(gateway: &Gateway, request: Request<Incoming>) -> Answer {
     let id = gateway.seed.request_id(&name);
     if let Err(why) = check_origin(request.headers()) {
         let body = format!("{{\"message\":\"{why}\"}}");
-        return error(&id, &ApiError { status: 403, code: "AccessDeniedException", body });
+        return error(
+            &id,
+            &ApiError {
+                status: 403,
+                code: "AccessDeniedException",
+                body,
+            },
+        );
     }
     match call(gateway, request, name, &id).await {
         Ok(response) => response,
@@ -92,7 +104,12 @@ async fn call(
         Ok(body) => body.to_bytes(),
         Err(why) => return Err(too_large(&head, &*why)),
     };
-    let find = |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let find = |name: &str| {
+        head.headers
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .map(str::to_owned)
+    };
     let invoke = lambda::parse(&lambda::Request {
         method: head.method.as_str(),
         path: head.uri.path(),
@@ -102,7 +119,11 @@ async fn call(
     })?;
     let function = FunctionName::new(invoke.function.as_str());
     let Some(_) = gateway.functions.get(&function) else {
-        let known = gateway.functions.values().next().map_or("arn:aws:lambda:us-east-1:123456789012:function:", |a| a);
+        let known = gateway
+            .functions
+            .values()
+            .next()
+            .map_or("arn:aws:lambda:us-east-1:123456789012:function:", |a| a);
         let prefix = known.rsplit_once(':').map_or("", |(prefix, _)| prefix);
         return Err(ApiError::not_found(&format!("{prefix}:{function}:$LATEST")));
     };
@@ -116,20 +137,30 @@ async fn call(
             let (tell, answer) = tokio::sync::oneshot::channel();
             let reply = gateway.replies.open(move |outcome| drop(tell.send(outcome)));
             send(gateway, event(&invoke, function, name, id, Lane::Reply(reply))).await?;
-            let outcome = answer.await.map_err(|_| ApiError::service("the fabric stopped"))?;
+            let outcome = answer
+                .await
+                .map_err(|_| ApiError::service("the fabric stopped"))?;
             reply_of(outcome, id, invoke.tail)
         }
     }
 }
 
 fn too_large(head: &hyper::http::request::Parts, why: &(dyn std::error::Error + 'static)) -> ApiError {
-    let size = head.headers.get("content-length").and_then(|v| v.to_str().ok()).unwrap_or("too many");
+    let size = head
+        .headers
+        .get("content-length")
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or("too many");
     tracing::debug!(error = %why, "a body was not read");
     let body = format!(
         "{{\"message\":\"{size} byte payload is too large for the RequestResponse invocation type (limit {} bytes)\"}}",
         lambda::SYNC_LIMIT
     );
-    ApiError { status: 413, code: "RequestEntityTooLargeException", body }
+    ApiError {
+        status: 413,
+        code: "RequestEntityTooLargeException",
+        body,
+    }
 }
 
 fn event(invoke: &Invoke, to: FunctionName, name: String, id: &RequestId, lane: Lane) -> Event {
@@ -150,13 +181,15 @@ fn event(invoke: &Invoke, to: FunctionName, name: String, id: &RequestId, lane: 
 async fn send(gateway: &Gateway, event: Event) -> Result<(), ApiError> {
     let input = match gateway.arrivals.try_send(Input::Invoked(event)) {
         Ok(()) => return Ok(()),
-        Err(crossbeam_channel::TrySendError::Disconnected(_)) => return Err(ApiError::service("the fabric stopped")),
+        Err(crossbeam_channel::TrySendError::Disconnected(_)) => {
+            return Err(ApiError::service("the fabric stopped"));
+        }
         Err(crossbeam_channel::TrySendError::Full(input)) => input,
     };
     let arrivals = gateway.arrivals.clone();
-    let sent = tokio::task::spawn_blocking(move || arrivals.send(input)).await;
+    let sent = tokio::task::spawn_blocking(move || arrivals.send(input).is_ok()).await;
     match sent {
-        Ok(Ok(())) => Ok(()),
+        Ok(true) => Ok(()),
         _ => Err(ApiError::service("the fabric stopped")),
     }
 }
@@ -184,7 +217,9 @@ fn error(id: &RequestId, problem: &ApiError) -> Answer {
 }
 
 fn respond(status: u16, id: &RequestId, headers: &[(&'static str, String)], body: Bytes) -> Answer {
-    let mut response = Response::builder().status(status).header("x-amzn-requestid", id.as_str());
+    let mut response = Response::builder()
+        .status(status)
+        .header("x-amzn-requestid", id.as_str());
     if !body.is_empty() {
         response = response.header("content-type", "application/json");
     }
@@ -197,8 +232,14 @@ fn respond(status: u16, id: &RequestId, headers: &[(&'static str, String)], body
 /// A name that resolves to loopback can be anyone's, so the `Host` must be a loopback one; a page of
 /// another origin must not reach the fabric through a browser.
 fn check_origin(headers: &HeaderMap) -> Result<(), &'static str> {
-    let text = |name| headers.get(name).and_then(|v: &hyper::header::HeaderValue| v.to_str().ok());
-    let Some(host) = text("host") else { return Err("a Host header is required") };
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|v: &hyper::header::HeaderValue| v.to_str().ok())
+    };
+    let Some(host) = text("host") else {
+        return Err("a Host header is required");
+    };
     if !is_local(host) {
         return Err("only loopback hosts are answered here");
     }
@@ -223,10 +264,22 @@ mod tests {
 
     #[test]
     fn only_loopback_names_are_local() {
-        for host in ["127.0.0.1:4566", "localhost", "[::1]:80", "lambda.localhost:4566", "LOCALHOST:1"] {
+        for host in [
+            "127.0.0.1:4566",
+            "localhost",
+            "[::1]:80",
+            "lambda.localhost:4566",
+            "LOCALHOST:1",
+        ] {
             assert!(is_local(host), "{host}");
         }
-        for host in ["example.com", "127.0.0.1.example.com", "localhost.example.com:80", "", "192.168.1.1"] {
+        for host in [
+            "example.com",
+            "127.0.0.1.example.com",
+            "localhost.example.com:80",
+            "",
+            "192.168.1.1",
+        ] {
             assert!(!is_local(host), "{host}");
         }
     }

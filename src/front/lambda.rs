@@ -58,31 +58,51 @@ impl ApiError {
     /// A client's mistake whose body has `message` and `Type`.
     fn user(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         let message: String = message.into();
-        ApiError { status, code, body: json!({ "Type": "User", "message": message }).to_string() }
+        ApiError {
+            status,
+            code,
+            body: json!({ "Type": "User", "message": message }).to_string(),
+        }
     }
 
     /// A function that does not exist.
     pub fn not_found(arn: &str) -> Self {
         let body = json!({ "Type": "User", "Message": format!("Function not found: {arn}") }).to_string();
-        ApiError { status: 404, code: "ResourceNotFoundException", body }
+        ApiError {
+            status: 404,
+            code: "ResourceNotFoundException",
+            body,
+        }
     }
 
     /// No capacity.
     pub fn throttled(reason: &str) -> Self {
         let body = json!({ "Reason": reason, "Type": "User", "message": "Rate Exceeded." }).to_string();
-        ApiError { status: 429, code: "TooManyRequestsException", body }
+        ApiError {
+            status: 429,
+            code: "TooManyRequestsException",
+            body,
+        }
     }
 
     /// Our side failed.
     pub fn service(message: &str) -> Self {
         let body = json!({ "Type": "Service", "Message": message }).to_string();
-        ApiError { status: 500, code: "ServiceException", body }
+        ApiError {
+            status: 500,
+            code: "ServiceException",
+            body,
+        }
     }
 
     /// An operation that this version does not have.
     pub fn unsupported(what: &str) -> Self {
         let message = format!("{what} is not supported by this version of triggerfish; Invoke is");
-        ApiError { status: 501, code: "NotImplementedException", body: json!({ "message": message }).to_string() }
+        ApiError {
+            status: 501,
+            code: "NotImplementedException",
+            body: json!({ "message": message }).to_string(),
+        }
     }
 }
 
@@ -111,13 +131,24 @@ pub fn parse(request: &Request<'_>) -> Result<Invoke, ApiError> {
         .and_then(|rest| rest.strip_suffix("/invocations"))
         .filter(|name| !name.contains('/'))
     else {
-        return Err(ApiError::unsupported(&format!("{} {}", request.method, request.path)));
+        return Err(ApiError::unsupported(&format!(
+            "{} {}",
+            request.method, request.path
+        )));
     };
     if request.method != "POST" {
-        return Err(ApiError::unsupported(&format!("{} {}", request.method, request.path)));
+        return Err(ApiError::unsupported(&format!(
+            "{} {}",
+            request.method, request.path
+        )));
     }
     let (function, mut qualified) = function_name(&decode(name))?;
-    for (key, value) in request.query.unwrap_or("").split('&').filter_map(|pair| pair.split_once('=')) {
+    for (key, value) in request
+        .query
+        .unwrap_or("")
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+    {
         if key == "Qualifier" {
             qualified |= is_latest(&decode(value))?;
         }
@@ -136,9 +167,18 @@ pub fn parse(request: &Request<'_>) -> Result<Invoke, ApiError> {
     };
     let tail = (request.header)("x-amz-log-type").as_deref() == Some("Tail")
         && kind == InvocationType::RequestResponse;
-    let client_context = (request.header)("x-amz-client-context").map(|c| client_context(&c)).transpose()?;
+    let client_context = (request.header)("x-amz-client-context")
+        .map(|c| client_context(&c))
+        .transpose()?;
     check_size(kind, request.body.len())?;
-    Ok(Invoke { function, qualified, kind, tail, client_context, payload: payload(&request.body)? })
+    Ok(Invoke {
+        function,
+        qualified,
+        kind,
+        tail,
+        client_context,
+        payload: payload(&request.body)?,
+    })
 }
 
 fn check_size(kind: InvocationType, size: usize) -> Result<(), ApiError> {
@@ -149,9 +189,14 @@ fn check_size(kind: InvocationType, size: usize) -> Result<(), ApiError> {
     if size <= limit {
         return Ok(());
     }
-    let message = format!("{size} byte payload is too large for the {word} invocation type (limit {limit} bytes)");
+    let message =
+        format!("{size} byte payload is too large for the {word} invocation type (limit {limit} bytes)");
     let body = json!({ "message": message }).to_string();
-    Err(ApiError { status: 413, code: "RequestEntityTooLargeException", body })
+    Err(ApiError {
+        status: 413,
+        code: "RequestEntityTooLargeException",
+        body,
+    })
 }
 
 /// Any JSON document; nothing at all is `{}`.
@@ -179,7 +224,10 @@ fn client_context(text: &str) -> Result<String, ApiError> {
         ApiError::user(400, "InvalidRequestContentException", message)
     };
     if text.len() > CLIENT_CONTEXT_LIMIT {
-        return Err(bad(&format!("{} characters, at most {CLIENT_CONTEXT_LIMIT}", text.len())));
+        return Err(bad(&format!(
+            "{} characters, at most {CLIENT_CONTEXT_LIMIT}",
+            text.len()
+        )));
     }
     let bytes = STANDARD.decode(text).map_err(|e| bad(&e.to_string()))?;
     let decoded = String::from_utf8(bytes).map_err(|e| bad(&e.to_string()))?;
@@ -205,7 +253,9 @@ fn is_latest(qualifier: &str) -> Result<bool, ApiError> {
     if qualifier == "$LATEST" {
         return Ok(true);
     }
-    Err(ApiError::unsupported(&format!("the qualifier `{qualifier}` (versions and aliases)")))
+    Err(ApiError::unsupported(&format!(
+        "the qualifier `{qualifier}` (versions and aliases)"
+    )))
 }
 
 /// Percent-decoding; a broken escape stays as it is.
@@ -215,7 +265,10 @@ fn decode(text: &str) -> String {
     let mut i = 0;
     while i < bytes.len() {
         let hex = bytes.get(i + 1..i + 3).and_then(|h| std::str::from_utf8(h).ok());
-        match hex.filter(|_| bytes[i] == b'%').and_then(|h| u8::from_str_radix(h, 16).ok()) {
+        match hex
+            .filter(|_| bytes[i] == b'%')
+            .and_then(|h| u8::from_str_radix(h, 16).ok())
+        {
             Some(byte) => {
                 out.push(byte);
                 i += 3;
@@ -235,41 +288,83 @@ mod tests {
 
     fn ask(path: &str, headers: &[(&str, &str)], body: &'static [u8]) -> Result<Invoke, ApiError> {
         let (path, query) = path.split_once('?').map_or((path, None), |(p, q)| (p, Some(q)));
-        let find = |name: &str| headers.iter().find(|(k, _)| *k == name).map(|(_, v)| (*v).to_owned());
-        parse(&Request { method: "POST", path, query, header: &find, body: Bytes::from_static(body) })
+        let find = |name: &str| {
+            headers
+                .iter()
+                .find(|(k, _)| *k == name)
+                .map(|(_, v)| (*v).to_owned())
+        };
+        parse(&Request {
+            method: "POST",
+            path,
+            query,
+            header: &find,
+            body: Bytes::from_static(body),
+        })
     }
 
     #[test]
     fn every_form_of_the_name_is_understood() {
-        let arn = "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Afunction%3Af/invocations";
-        for path in ["/2015-03-31/functions/f/invocations", "/2015-03-31/functions/f%3A%24LATEST/invocations", arn] {
-            assert_eq!(ask(path, &[], b"").map(|i| i.function), Ok("f".to_owned()), "{path}");
+        let arn =
+            "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Afunction%3Af/invocations";
+        for path in [
+            "/2015-03-31/functions/f/invocations",
+            "/2015-03-31/functions/f%3A%24LATEST/invocations",
+            arn,
+        ] {
+            assert_eq!(
+                ask(path, &[], b"").map(|i| i.function),
+                Ok("f".to_owned()),
+                "{path}"
+            );
         }
-        let asked = ask("/2015-03-31/functions/f/invocations?Qualifier=%24LATEST", &[], b"");
+        let asked = ask(
+            "/2015-03-31/functions/f/invocations?Qualifier=%24LATEST",
+            &[],
+            b"",
+        );
         assert_eq!(asked.map(|i| i.qualified), Ok(true));
     }
 
     #[test]
     fn no_body_is_an_empty_object_and_bad_json_is_refused() {
         let path = "/2015-03-31/functions/f/invocations";
-        assert_eq!(ask(path, &[], b"").map(|i| i.payload), Ok(Bytes::from_static(b"{}")));
+        assert_eq!(
+            ask(path, &[], b"").map(|i| i.payload),
+            Ok(Bytes::from_static(b"{}"))
+        );
         let error = ask(path, &[("x-amz-invocation-type", "Event")], b"{bad").err();
-        assert_eq!(error.map(|e| (e.status, e.code)), Some((400, "InvalidRequestContentException")));
+        assert_eq!(
+            error.map(|e| (e.status, e.code)),
+            Some((400, "InvalidRequestContentException"))
+        );
     }
 
     #[test]
     fn limits_are_those_of_the_invocation_type() {
         assert!(check_size(InvocationType::RequestResponse, SYNC_LIMIT).is_ok());
         assert!(check_size(InvocationType::Event, ASYNC_LIMIT).is_ok());
-        let error = check_size(InvocationType::Event, ASYNC_LIMIT + 1).err().map(|e| (e.status, e.code));
+        let error = check_size(InvocationType::Event, ASYNC_LIMIT + 1)
+            .err()
+            .map(|e| (e.status, e.code));
         assert_eq!(error, Some((413, "RequestEntityTooLargeException")));
     }
 
     #[test]
     fn what_is_not_supported_says_so() {
         let error = ask("/2015-03-31/functions", &[], b"").err();
-        assert_eq!(error.map(|e| (e.status, e.code)), Some((501, "NotImplementedException")));
+        assert_eq!(
+            error.map(|e| (e.status, e.code)),
+            Some((501, "NotImplementedException"))
+        );
         assert!(ask("/2015-03-31/functions/f/invocations?Qualifier=prod", &[], b"").is_err());
-        assert!(ask("/2015-03-31/functions/f/invocations", &[("x-amz-client-context", "!")], b"").is_err());
+        assert!(
+            ask(
+                "/2015-03-31/functions/f/invocations",
+                &[("x-amz-client-context", "!")],
+                b""
+            )
+            .is_err()
+        );
     }
 }

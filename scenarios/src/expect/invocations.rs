@@ -17,7 +17,8 @@ pub fn judge(expect: &Expect, seen: &Seen<'_>, out: &mut Vec<Diagnostic>) {
     let mut taken = vec![false; seen.events.len()];
     for expected in &expect.invocations {
         let ranges = expected.times.is_some();
-        let free = (0..seen.events.len()).filter(|i| !taken[*i] && seen.events[*i].function == expected.function.value);
+        let free = (0..seen.events.len())
+            .filter(|i| !taken[*i] && seen.events[*i].function == expected.function.value);
         let free: Vec<usize> = free.collect();
         let fits = |i: &&usize| event_fits(expected, &seen.events[**i]);
         let chosen: Vec<usize> = match (ranges, expect.any_order) {
@@ -27,7 +28,11 @@ pub fn judge(expect: &Expect, seen: &Seen<'_>, out: &mut Vec<Diagnostic>) {
         };
         if let Some(times) = &expected.times {
             if let Err(found) = matcher::matches(times, &Json::from(chosen.len())) {
-                let what = format!("{} invocations of {} like this, not as expected", chosen.len(), expected.function.value);
+                let what = format!(
+                    "{} invocations of {} like this, not as expected",
+                    chosen.len(),
+                    expected.function.value
+                );
                 out.push(with_mismatches(Diagnostic::new("E203", what), times, &found));
             }
         } else if chosen.is_empty() {
@@ -45,7 +50,11 @@ pub fn judge(expect: &Expect, seen: &Seen<'_>, out: &mut Vec<Diagnostic>) {
         return;
     }
     if expect.closed.covers("invocations") {
-        let surprises = seen.events.iter().zip(&taken).filter(|(event, taken)| !**taken && !event.attempts.is_empty());
+        let surprises = seen
+            .events
+            .iter()
+            .zip(&taken)
+            .filter(|(event, taken)| !**taken && !event.attempts.is_empty());
         for (event, _) in surprises {
             let what = format!("{} was invoked, and no line explains it", event.function);
             let problem = Diagnostic::new("E210", what).at(expect.span, "");
@@ -59,7 +68,10 @@ pub fn judge(expect: &Expect, seen: &Seen<'_>, out: &mut Vec<Diagnostic>) {
 }
 
 fn event_fits(expected: &Invocation, event: &SeenEvent<'_>) -> bool {
-    expected.event.as_ref().is_none_or(|node| matcher::matches(node, &event.body).is_ok())
+    expected
+        .event
+        .as_ref()
+        .is_none_or(|node| matcher::matches(node, &event.body).is_ok())
 }
 
 fn missing(expected: &Invocation, instead: Option<&SeenEvent<'_>>, seen: &Seen<'_>) -> Diagnostic {
@@ -70,9 +82,12 @@ fn missing(expected: &Invocation, instead: Option<&SeenEvent<'_>>, seen: &Seen<'
         let what = format!("the event of {} differs", function.value);
         return with_mismatches(Diagnostic::new("E204", what), node, &found);
     }
-    let mut problem = Diagnostic::new("E203", format!("{} was not invoked", function.value)).at(function.span, "expected");
+    let mut problem =
+        Diagnostic::new("E203", format!("{} was not invoked", function.value)).at(function.span, "expected");
     for (source, kind, subject, route, why) in seen.refused.iter().take(5) {
-        problem = problem.note(format!("{source} saw {kind} {subject}, but route {route} did not take it: {why}"));
+        problem = problem.note(format!(
+            "{source} saw {kind} {subject}, but route {route} did not take it: {why}"
+        ));
     }
     if seen.refused.is_empty() && seen.events.is_empty() {
         problem = problem.note("no source saw anything");
@@ -85,7 +100,10 @@ fn judge_one(expect: &Expect, expected: &Invocation, event: &SeenEvent<'_>, out:
     match &expected.attempts {
         Some(attempts) => judge_attempts(function, attempts, event, out),
         None if !expect.at_step && expect.closed.covers("retries") && event.attempts.len() > 1 => {
-            let what = format!("{function} was retried: {} attempts, and no line explains them", event.attempts.len());
+            let what = format!(
+                "{function} was retried: {} attempts, and no line explains them",
+                event.attempts.len()
+            );
             let problem = Diagnostic::new("E211", what).at(expected.function.span, "one attempt expected");
             out.push(problem.help("list its `attempts`, or say `closed: { except: [retries] }`"));
         }
@@ -99,7 +117,11 @@ fn judge_one(expect: &Expect, expected: &Invocation, event: &SeenEvent<'_>, out:
     if let Some(node) = &expected.response {
         let body = event.attempts.last().map_or(Json::Null, |a| a.body.clone());
         if let Err(found) = matcher::matches(node, &body) {
-            out.push(with_mismatches(Diagnostic::new("E205", format!("the response of {function} differs")), node, &found));
+            out.push(with_mismatches(
+                Diagnostic::new("E205", format!("the response of {function} differs")),
+                node,
+                &found,
+            ));
         }
     }
     if let Some(lines) = &expected.logs {
@@ -108,20 +130,36 @@ fn judge_one(expect: &Expect, expected: &Invocation, event: &SeenEvent<'_>, out:
     if let (Some(cold), Some(first)) = (&expected.cold, event.attempts.first())
         && cold.value != first.cold
     {
-        let what = format!("{function} ran in a {} environment", if first.cold { "fresh" } else { "warm" });
+        let what = format!(
+            "{function} ran in a {} environment",
+            if first.cold { "fresh" } else { "warm" }
+        );
         out.push(Diagnostic::new("E202", what).at(cold.span, "expected otherwise"));
     }
 }
 
 fn last_body(event: &SeenEvent<'_>) -> String {
-    event.attempts.last().map(|a| shorten(&a.body.to_string())).unwrap_or_default()
+    event
+        .attempts
+        .last()
+        .map(|a| shorten(&a.body.to_string()))
+        .unwrap_or_default()
 }
 
-fn judge_attempts(function: &str, expected: &Located<Vec<Attempt>>, event: &SeenEvent<'_>, out: &mut Vec<Diagnostic>) {
+fn judge_attempts(
+    function: &str,
+    expected: &Located<Vec<Attempt>>,
+    event: &SeenEvent<'_>,
+    out: &mut Vec<Diagnostic>,
+) {
     let seen = event.attempts.len();
     for (i, attempt) in expected.value.iter().enumerate() {
         let number = i + 1;
-        let span = attempt.at.as_ref().map(|at| at.span).or(attempt.outcome.as_ref().map(|o| o.span));
+        let span = attempt
+            .at
+            .as_ref()
+            .map(|at| at.span)
+            .or(attempt.outcome.as_ref().map(|o| o.span));
         let span = span.unwrap_or(expected.span);
         let Some(actual) = event.attempts.get(i) else {
             let what = format!("attempt {number} of {function} did not happen");
@@ -129,22 +167,38 @@ fn judge_attempts(function: &str, expected: &Located<Vec<Attempt>>, event: &Seen
             out.push(problem.note(format!("the event ended: {}", event.how.unwrap_or("not yet"))));
             return;
         };
-        let differs = |what: String, at| Diagnostic::new("E202", format!("attempt {number} of {function} {what}")).at(at, "expected");
+        let differs = |what: String, at| {
+            Diagnostic::new("E202", format!("attempt {number} of {function} {what}")).at(at, "expected")
+        };
         if let Some(at) = &attempt.at
             && let Some((time, exact)) = parse_at(&at.value)
         {
-            let same = if exact { time == actual.at } else { time == Duration::from_secs(actual.at.as_secs()) };
+            let same = if exact {
+                time == actual.at
+            } else {
+                time == Duration::from_secs(actual.at.as_secs())
+            };
             if !same {
                 out.push(differs(format!("started at {}", clock(actual.at)), at.span));
             }
         }
-        if let Some(outcome) = attempt.outcome.as_ref().filter(|o| Some(o.value.as_str()) != actual.outcome) {
-            let problem = differs(format!("ended in `{}`", actual.outcome.unwrap_or("nothing")), outcome.span);
+        if let Some(outcome) = attempt
+            .outcome
+            .as_ref()
+            .filter(|o| Some(o.value.as_str()) != actual.outcome)
+        {
+            let problem = differs(
+                format!("ended in `{}`", actual.outcome.unwrap_or("nothing")),
+                outcome.span,
+            );
             out.push(problem.note(shorten(&actual.body.to_string())));
         }
         let error_type = actual.body.get("errorType").cloned();
         let environment = actual.environment.map(Json::from);
-        for (node, value, word) in [(&attempt.error, error_type, "error"), (&attempt.environment, environment, "environment")] {
+        for (node, value, word) in [
+            (&attempt.error, error_type, "error"),
+            (&attempt.environment, environment, "environment"),
+        ] {
             if let Some(node) = node
                 && let Err(found) = matcher::matches_option(node, value.as_ref())
             {
@@ -154,9 +208,16 @@ fn judge_attempts(function: &str, expected: &Located<Vec<Attempt>>, event: &Seen
         }
     }
     if seen > expected.value.len() {
-        let what = format!("{function} had {seen} attempts, {} expected", expected.value.len());
+        let what = format!(
+            "{function} had {seen} attempts, {} expected",
+            expected.value.len()
+        );
         let times: Vec<String> = event.attempts.iter().map(|a| clock(a.at)).collect();
-        out.push(Diagnostic::new("E211", what).at(expected.span, "").note(format!("they started at {}", times.join(", "))));
+        out.push(
+            Diagnostic::new("E211", what)
+                .at(expected.span, "")
+                .note(format!("they started at {}", times.join(", "))),
+        );
     }
 }
 
@@ -164,17 +225,26 @@ fn judge_attempts(function: &str, expected: &Located<Vec<Attempt>>, event: &Seen
 fn error_logs(expect: &Expect, seen: &Seen<'_>, out: &mut Vec<Diagnostic>) {
     let is_error = |line: &str| line.starts_with("[ERROR]") || line.contains("\tERROR\t");
     for event in &seen.events {
-        let listed = expect.logs.iter().any(|(function, _)| function.value == event.function)
-            || expect.invocations.iter().any(|i| i.function.value == event.function && i.logs.is_some());
-        let failed_as_expected = expect.invocations.iter().any(|i| {
-            i.function.value == event.function && (i.attempts.is_some() || i.outcome.is_some())
-        });
+        let listed = expect
+            .logs
+            .iter()
+            .any(|(function, _)| function.value == event.function)
+            || expect
+                .invocations
+                .iter()
+                .any(|i| i.function.value == event.function && i.logs.is_some());
+        let failed_as_expected = expect
+            .invocations
+            .iter()
+            .any(|i| i.function.value == event.function && (i.attempts.is_some() || i.outcome.is_some()));
         if listed || failed_as_expected {
             continue;
         }
         if let Some(line) = event.logs.iter().find(|line| is_error(line)) {
             let what = format!("{} logged an error that no line explains", event.function);
-            let problem = Diagnostic::new("E212", what).at(expect.span, "").note(format!("| {}", shorten(line)));
+            let problem = Diagnostic::new("E212", what)
+                .at(expect.span, "")
+                .note(format!("| {}", shorten(line)));
             out.push(problem.help("expect it in `logs`, or say `closed: { except: [logs] }`"));
         }
     }

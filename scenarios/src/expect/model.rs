@@ -100,9 +100,27 @@ impl Closed {
 }
 
 const KINDS: &[&str] = &["invocations", "retries", "sinks", "logs"];
-const OUTCOMES: &[&str] = &["ok", "error", "timeout", "crash", "throttled", "expired", "system"];
-const LATER: &[&str] =
-    &["delivered", "headers", "json", "text", "files", "tables", "sql", "outbox", "snapshot", "batch"];
+const OUTCOMES: &[&str] = &[
+    "ok",
+    "error",
+    "timeout",
+    "crash",
+    "throttled",
+    "expired",
+    "system",
+];
+const LATER: &[&str] = &[
+    "delivered",
+    "headers",
+    "json",
+    "text",
+    "files",
+    "tables",
+    "sql",
+    "outbox",
+    "snapshot",
+    "batch",
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -137,14 +155,22 @@ fn read(node: &Node, at_step: bool, out: &mut Vec<Diagnostic>) -> Option<Expect>
     for (key, value) in [("status", &spec.status), ("payload", &spec.payload)] {
         if let Some(value) = value.as_ref().filter(|_| !at_step) {
             let what = format!("`{key}` belongs to the `expect` of a step");
-            out.push(Diagnostic::new("E105", what).at(value.span, "").help("move it below the step that calls"));
+            out.push(
+                Diagnostic::new("E105", what)
+                    .at(value.span, "")
+                    .help("move it below the step that calls"),
+            );
         }
     }
     for found in [&spec.status, &spec.payload].into_iter().flatten() {
         out.extend(matcher::check(found));
     }
-    let invocations: Vec<Invocation> =
-        spec.invocations.iter().flatten().filter_map(|node| invocation(node, out)).collect();
+    let invocations: Vec<Invocation> = spec
+        .invocations
+        .iter()
+        .flatten()
+        .filter_map(|node| invocation(node, out))
+        .collect();
     let pairs = |map: Option<BTreeMap<Located<String>, Node>>| map.into_iter().flatten().collect::<Vec<_>>();
     let objects = pairs(spec.objects);
     for (path, value) in &objects {
@@ -156,7 +182,10 @@ fn read(node: &Node, at_step: bool, out: &mut Vec<Diagnostic>) -> Option<Expect>
     let sinks: Vec<_> = spec.sinks.into_iter().flatten().collect();
     let logs: Vec<_> = spec.logs.into_iter().flatten().collect();
     let records = sinks.iter().flat_map(|(_, records)| &records.value);
-    let lines = logs.iter().flat_map(|(_, lines)| lines).chain(spec.log_tail.iter().flatten());
+    let lines = logs
+        .iter()
+        .flat_map(|(_, lines)| lines)
+        .chain(spec.log_tail.iter().flatten());
     out.extend(records.chain(lines).flat_map(matcher::check));
     Some(Expect {
         span: node.span,
@@ -181,15 +210,27 @@ fn invocation(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Invocation> {
     out.extend(invocation.logs.iter().flatten().flat_map(matcher::check));
     let attempts = invocation.attempts.iter().flat_map(|attempts| &attempts.value);
     for attempt in attempts.clone() {
-        out.extend([&attempt.error, &attempt.environment].into_iter().flatten().flat_map(matcher::check));
+        out.extend(
+            [&attempt.error, &attempt.environment]
+                .into_iter()
+                .flatten()
+                .flat_map(matcher::check),
+        );
         if let Some(at) = &attempt.at
             && parse_at(&at.value).is_none()
         {
             let help = "write the time since the start: `+0s`, `+1m`, `+3m10s`, `+60.010s`";
-            out.push(Diagnostic::new("E105", format!("`{}` is not a time", at.value)).at(at.span, "").help(help));
+            out.push(
+                Diagnostic::new("E105", format!("`{}` is not a time", at.value))
+                    .at(at.span, "")
+                    .help(help),
+            );
         }
     }
-    for outcome in attempts.filter_map(|a| a.outcome.as_ref()).chain(&invocation.outcome) {
+    for outcome in attempts
+        .filter_map(|a| a.outcome.as_ref())
+        .chain(&invocation.outcome)
+    {
         if !OUTCOMES.contains(&outcome.value.as_str()) {
             let what = format!("there is no outcome `{}`", outcome.value);
             let help = match crate::decode::nearest(&outcome.value, OUTCOMES.iter().copied()) {
@@ -211,7 +252,9 @@ pub fn parse_at(text: &str) -> Option<(Duration, bool)> {
     }
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let unit = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |n| digits + n);
+        let unit = rest[digits..]
+            .find(|c: char| c.is_ascii_digit())
+            .map_or(rest.len(), |n| digits + n);
         total += sources::source::parse_duration(&rest[..unit])?;
         rest = &rest[unit..];
     }
@@ -221,11 +264,13 @@ pub fn parse_at(text: &str) -> Option<(Duration, bool)> {
 fn order(node: Option<&Node>, out: &mut Vec<Diagnostic>) -> Vec<Vec<Located<String>>> {
     let Some(node) = node else { return Vec::new() };
     let lists: Vec<&Node> = match &node.value {
-        Value::List(items) if items.iter().all(|item| matches!(item.value, Value::List(_))) => items.iter().collect(),
+        Value::List(items) if items.iter().all(|item| matches!(item.value, Value::List(_))) => {
+            items.iter().collect()
+        }
         _ => vec![node],
     };
     let mut read = |list: &Node| decode(list).map_err(|problem| out.push(problem)).ok();
-    lists.into_iter().filter_map(|list| read(list)).collect()
+    lists.into_iter().filter_map(&mut read).collect()
 }
 
 fn closed(node: Option<&Node>, out: &mut Vec<Diagnostic>) -> Closed {
@@ -242,9 +287,17 @@ fn closed(node: Option<&Node>, out: &mut Vec<Diagnostic>) -> Closed {
     }
     match decode::<Except>(node) {
         Ok(except) => {
-            for kind in except.except.iter().filter(|kind| !KINDS.contains(&kind.value.as_str())) {
+            for kind in except
+                .except
+                .iter()
+                .filter(|kind| !KINDS.contains(&kind.value.as_str()))
+            {
                 let what = format!("the closed world knows no `{}`", kind.value);
-                out.push(Diagnostic::new("E105", what).at(kind.span, "").help(format!("kinds are {}", KINDS.join(", "))));
+                out.push(
+                    Diagnostic::new("E105", what)
+                        .at(kind.span, "")
+                        .help(format!("kinds are {}", KINDS.join(", "))),
+                );
             }
             Closed::Except(except.except.into_iter().map(|kind| kind.value).collect())
         }

@@ -51,14 +51,26 @@ pub struct SeenAttempt<'a> {
 impl<'a> Seen<'a> {
     /// Groups a journal.
     pub fn of(lines: &'a [Line], start: Timestamp) -> Self {
-        let mut seen = Seen { events: Vec::new(), refused: Vec::new(), sinks: BTreeMap::new(), logs: Vec::new() };
+        let mut seen = Seen {
+            events: Vec::new(),
+            refused: Vec::new(),
+            sinks: BTreeMap::new(),
+            logs: Vec::new(),
+        };
         let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
         let mut by_attempt: BTreeMap<&str, usize> = BTreeMap::new();
         for line in lines {
             match &line.entry {
-                Entry::Src { source, kind, subject, refused, .. } => {
+                Entry::Src {
+                    source,
+                    kind,
+                    subject,
+                    refused,
+                    ..
+                } => {
                     for (route, why) in refused {
-                        seen.refused.push((source.as_str(), kind, subject, route.as_str(), why));
+                        seen.refused
+                            .push((source.as_str(), kind, subject, route.as_str(), why));
                     }
                 }
                 Entry::Evt { name, to, body, .. } => {
@@ -75,11 +87,23 @@ impl<'a> Seen<'a> {
                 Entry::Inv { name, event, .. } => {
                     if let Some(&i) = by_name.get(event.as_str()) {
                         by_attempt.insert(name.as_str(), i);
-                        seen.events[i].attempts.push(SeenAttempt::new(name.as_str(), line.t.since(start)));
+                        seen.events[i]
+                            .attempts
+                            .push(SeenAttempt::new(name.as_str(), line.t.since(start)));
                     }
                 }
-                Entry::Res { name, event, outcome, environment, cold, body, .. } => {
-                    let Some(&i) = by_name.get(event.as_str()) else { continue };
+                Entry::Res {
+                    name,
+                    event,
+                    outcome,
+                    environment,
+                    cold,
+                    body,
+                    ..
+                } => {
+                    let Some(&i) = by_name.get(event.as_str()) else {
+                        continue;
+                    };
                     let attempts = &mut seen.events[i].attempts;
                     if !attempts.iter().any(|a| a.name == name.as_str()) {
                         attempts.push(SeenAttempt::new(name.as_str(), line.t.since(start)));
@@ -102,7 +126,9 @@ impl<'a> Seen<'a> {
                         seen.events[i].how = Some(how);
                     }
                 }
-                Entry::Sink { sink, body, .. } => seen.sinks.entry(sink.as_str()).or_default().push(body.json()),
+                Entry::Sink { sink, body, .. } => {
+                    seen.sinks.entry(sink.as_str()).or_default().push(body.json())
+                }
                 _ => {}
             }
         }
@@ -121,13 +147,24 @@ impl<'a> Seen<'a> {
 
     /// What a function wrote.
     pub fn logs_of(&self, function: &str) -> Vec<&'a str> {
-        self.logs.iter().filter(|(f, _)| *f == function).map(|(_, line)| *line).collect()
+        self.logs
+            .iter()
+            .filter(|(f, _)| *f == function)
+            .map(|(_, line)| *line)
+            .collect()
     }
 }
 
 impl<'a> SeenAttempt<'a> {
     fn new(name: &'a str, at: Duration) -> Self {
-        SeenAttempt { at, outcome: None, body: Json::Null, environment: None, cold: false, name }
+        SeenAttempt {
+            at,
+            outcome: None,
+            body: Json::Null,
+            environment: None,
+            cold: false,
+            name,
+        }
     }
 }
 

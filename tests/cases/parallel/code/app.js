@@ -1,0 +1,1 @@
+let n = 0; exports.handler = async () => ++n;
