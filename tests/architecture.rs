@@ -19,7 +19,11 @@ fn root() -> &'static Path {
 
 #[test]
 fn crates_use_only_what_the_arrows_allow() {
-    let ours: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).filter(|name| *name != ".").collect();
+    let ours: BTreeSet<&str> = ARROWS
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| *name != ".")
+        .collect();
     for (name, allowed) in ARROWS {
         let manifest = std::fs::read_to_string(root().join(name).join("Cargo.toml")).expect("a manifest");
         let section = manifest.split("\n[dependencies]").nth(1).expect("dependencies");
@@ -37,7 +41,9 @@ fn crates_use_only_what_the_arrows_allow() {
 fn every_dependency_says_why() {
     for (name, _) in ARROWS {
         let manifest = std::fs::read_to_string(root().join(name).join("Cargo.toml")).expect("a manifest");
-        let external = manifest.lines().filter(|line| line.contains(".workspace = true") && !line.starts_with("version"));
+        let external = manifest
+            .lines()
+            .filter(|line| line.contains(".workspace = true") && !line.starts_with("version"));
         for line in external {
             let word = line.split('.').next().unwrap_or_default();
             let ours = ARROWS.iter().any(|(name, _)| *name == word);
@@ -50,7 +56,10 @@ fn every_dependency_says_why() {
 #[test]
 fn every_source_has_a_sample_and_a_scenario() {
     let binary = env!("CARGO_BIN_EXE_triggerfish");
-    let listed = Command::new(binary).arg("event").output().expect("the binary runs");
+    let listed = Command::new(binary)
+        .arg("event")
+        .output()
+        .expect("the binary runs");
     let listed = String::from_utf8(listed.stdout).expect("text");
     let library: String = std::fs::read_dir(root().join("scenarios/library"))
         .expect("the library")
@@ -60,11 +69,20 @@ fn every_source_has_a_sample_and_a_scenario() {
     assert!(!listed.is_empty());
     for row in listed.lines() {
         let (kind, rest) = row.split_once(':').expect("kind: summary");
-        assert!(library.contains(&format!("kind: {kind}")), "no scenario of the library has a source of kind {kind}");
+        assert!(
+            library.contains(&format!("kind: {kind}")),
+            "no scenario of the library has a source of kind {kind}"
+        );
         let samples = rest.split("events ").nth(1).expect("samples");
         for sample in samples.split(", ") {
-            let printed = Command::new(binary).args(["event", kind, sample]).output().expect("the binary runs");
-            assert!(printed.status.success() && printed.stdout.starts_with(b"{"), "event {kind} {sample}");
+            let printed = Command::new(binary)
+                .args(["event", kind, sample])
+                .output()
+                .expect("the binary runs");
+            assert!(
+                printed.status.success() && printed.stdout.starts_with(b"{"),
+                "event {kind} {sample}"
+            );
         }
     }
 }
@@ -80,7 +98,15 @@ fn the_router_has_no_way_to_the_world() {
                 continue;
             }
             let text = std::fs::read_to_string(&path).expect("text");
-            for banned in ["std::fs", "std::net", "std::process", "std::thread", "SystemTime", "Instant::now", "HashMap"] {
+            for banned in [
+                "std::fs",
+                "std::net",
+                "std::process",
+                "std::thread",
+                "SystemTime",
+                "Instant::now",
+                "HashMap",
+            ] {
                 assert!(!text.contains(banned), "{} names {banned}", path.display());
             }
         }

@@ -9,7 +9,11 @@ use std::process::Command;
 #[test]
 fn every_case_says_what_it_said() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
-    let mut folders: Vec<_> = std::fs::read_dir(&root).expect("tests/cases").flatten().map(|e| e.path()).collect();
+    let mut folders: Vec<_> = std::fs::read_dir(&root)
+        .expect("tests/cases")
+        .flatten()
+        .map(|e| e.path())
+        .collect();
     folders.sort();
     assert!(folders.len() > 10, "{} cases", folders.len());
     let mut wrong = Vec::new();
@@ -25,7 +29,11 @@ fn every_case_says_what_it_said() {
         let runs = runs.path().display().to_string();
         let text = String::from_utf8_lossy(&output.stdout).replace(&runs, "RUNS");
         let text = text.replace(&folder.display().to_string(), "HERE");
-        let got = format!("exit {}\n{}", output.status.code().unwrap_or(-1), blank_times(&text));
+        let got = format!(
+            "exit {}\n{}",
+            output.status.code().unwrap_or(-1),
+            blank_times(&text)
+        );
         let expected = folder.join("expected");
         if std::env::var_os("UPDATE").is_some() {
             std::fs::write(&expected, &got).expect("written");
@@ -33,7 +41,11 @@ fn every_case_says_what_it_said() {
             wrong.push(format!("{}:\n{got}", folder.display()));
         }
     }
-    assert!(wrong.is_empty(), "UPDATE=1 rewrites them, if these are right:\n{}", wrong.join("\n\n"));
+    assert!(
+        wrong.is_empty(),
+        "UPDATE=1 rewrites them, if these are right:\n{}",
+        wrong.join("\n\n")
+    );
 }
 
 /// Real times, hashes and the machine's paths differ from run to run.
@@ -57,7 +69,11 @@ fn blank_times(text: &str) -> String {
                 out.push((*word).to_owned());
             }
         }
-        lines.push(out.join(" ").replace("(boot N s) · ", "").replace(" (boot N s)", ""));
+        lines.push(
+            out.join(" ")
+                .replace("(boot N s) · ", "")
+                .replace(" (boot N s)", ""),
+        );
     }
     lines.join("\n") + "\n"
 }
