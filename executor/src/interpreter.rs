@@ -1,6 +1,6 @@
 //! Finds the program that runs a function.
 //!
-//! Owns the search on our own PATH and the answer for one run. A found file that is itself a script (a version
+//! Owns the search on our own PATH and the answers. A found file that is itself a script (a version
 //! manager's shim) needs variables that handlers do not get, so it is asked once for the real program.
 //! Deliberately absent: installing anything, and the handler's own PATH.
 
@@ -11,6 +11,7 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use crate::function::Runtime;
 
@@ -36,11 +37,13 @@ pub enum InterpreterError {
     Empty,
 }
 
-/// Programs found so far in this run.
+/// Programs found so far by this process: scenarios that run side by side ask once between them, because a
+/// shim takes longer to answer than most scenarios to run.
+static FOUND: Mutex<BTreeMap<String, Option<PathBuf>>> = Mutex::new(BTreeMap::new());
+
+/// Finds programs.
 #[derive(Debug, Default)]
-pub struct Interpreters {
-    found: BTreeMap<String, Option<PathBuf>>,
-}
+pub struct Interpreters;
 
 impl Interpreters {
     /// The program that runs `runtime`, whose code lies in `code`.
@@ -81,13 +84,9 @@ impl Interpreters {
     }
 
     fn find(&mut self, name: &str) -> Option<PathBuf> {
-        if let Some(known) = self.found.get(name) {
-            return known.clone();
-        }
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let found = search(name, &path);
-        self.found.insert(name.to_owned(), found.clone());
-        found
+        let mut known = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+        let ask = || search(name, &std::env::var_os("PATH").unwrap_or_default());
+        known.entry(name.to_owned()).or_insert_with(ask).clone()
     }
 }
 

@@ -58,7 +58,7 @@ pub fn matches(expected: &Node, actual: &Json) -> Result<(), Vec<Mismatch>> {
     if found.is_empty() { Ok(()) } else { Err(found) }
 }
 
-/// Like [`matches`] where the actual value may be missing altogether.
+/// Like [`matches()`] where the actual value may be missing altogether.
 ///
 /// # Errors
 /// At least one difference.

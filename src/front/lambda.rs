@@ -1,4 +1,4 @@
-//! The Lambda API's part of the front: HTTP in, one [`Call`] out, by a pure function.
+//! The Lambda API's part of the front: HTTP in, one [`Invoke`] out, by a pure function.
 //!
 //! Owns the wire contract of Invoke (spec/lambda §5) and the form of errors (spec/errors §1). Every other
 //! operation of the API is answered with an error that says so. Deliberately absent: sockets.

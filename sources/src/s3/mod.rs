@@ -1,7 +1,7 @@
 //! S3 event notifications from a watched directory (spec/sources/s3).
 //!
 //! The directory is the bucket, its files are the objects. `notify` only rings: what happened is the
-//! difference between the files and the [`index`] of what was announced. Owns the mapping from file system
+//! difference between the files and the index of what was announced. Owns the mapping from file system
 //! to events, the bucket's notification configuration and its sequencers. Deliberately absent: S3's own
 //! API, versioning, tagging.
 //!
