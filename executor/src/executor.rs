@@ -144,7 +144,7 @@ impl Executor {
     ) -> Result<Executor, StartError> {
         let scratch = std::path::absolute(&options.scratch).map_err(|e| failed("scratch directory", &e))?;
         process::write_bootstraps(&scratch.join("runtime")).map_err(|e| failed("scratch directory", &e))?;
-        let mut interpreters = Interpreters::default();
+        let mut interpreters = Interpreters;
         let mut sites = BTreeMap::new();
         for spec in functions {
             let site = site(spec, &options, &scratch, &news, &mut interpreters)?;

@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_named() {
-        let mut interpreters = Interpreters::default();
+        let mut interpreters = Interpreters;
         let words = Runtime::Command(vec!["no-such-program-7".into()]);
         let error = interpreters
             .program(&words, Path::new("/"))
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn shims_are_resolved_to_programs() {
-        let mut interpreters = Interpreters::default();
+        let mut interpreters = Interpreters;
         let python = interpreters.program(&Runtime::Python("python3.12".into()), Path::new("/"));
         assert!(python.is_ok_and(|p| !is_script(&p)));
     }
