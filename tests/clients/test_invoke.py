@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -81,7 +82,8 @@ class Clients(unittest.TestCase):
         cls.up.terminate()
         rest = cls.up.stdout.read()
         assert cls.up.wait(timeout=30) == 0, rest
-        assert " 0 open" in rest, rest
+        ledger = [int(n) for n in re.findall(r"(\d+) (?:events|done|dead|dropped|open)", rest.splitlines()[-1])]
+        assert ledger[0] == sum(ledger[1:]), rest
         cls.folder.cleanup()
 
     def test_synchronous_invoke_with_log_tail_and_client_context(self):

@@ -1,0 +1,190 @@
+//! Latency of a warm synchronous invoke through `triggerfish up`, against a bare relay in the same run.
+//!
+//! The relay is the floor: it hands a caller's body to the same handler process (same bootstrap) waiting in `next`,
+//! and the response back, with no fabric, journal or checks. Both are called over one keep-alive connection, in turn
+//! (A B A B …), so that a noisy machine hits both alike. Run it with `cargo bench --bench invoke`.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const CALLS: usize = 2000;
+const WARM_UP: usize = 200;
+const BODY: &str = r#"{"n":1,"text":"a small event, as most are"}"#;
+
+fn main() {
+    let root = tempfile::tempdir().expect("a directory");
+    std::fs::write(root.path().join("app.py"), "def handler(event, context):\n    return event\n").expect("written");
+    std::fs::write(root.path().join("app.js"), "exports.handler = async (event) => event;\n").expect("written");
+    println!("warm synchronous invoke, {CALLS} calls each in turn, journal on");
+    println!("{:<8} {:>12} {:>12} {:>8} {:>12} {:>12}", "handler", "relay p50", "up p50", "ratio", "relay p99", "up p99");
+    for (name, runtime, program, bootstrap) in [
+        ("python", "python3.12", python(), include_str!("../executor/bootstrap/python.py")),
+        ("node", "nodejs20.x", "node".to_owned(), include_str!("../executor/bootstrap/node.cjs")),
+    ] {
+        let file = root.path().join(if name == "node" { "bootstrap.cjs" } else { "bootstrap.py" });
+        std::fs::write(&file, bootstrap).expect("written");
+        let mut relay = Relay::start(&program, &file, root.path());
+        let mut up = Up::start(runtime, root.path());
+        for _ in 0..WARM_UP {
+            relay.call();
+            up.call();
+        }
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        for _ in 0..CALLS {
+            a.push(time(|| relay.call()));
+            b.push(time(|| up.call()));
+        }
+        a.sort();
+        b.sort();
+        let ratio = b[CALLS / 2].as_secs_f64() / a[CALLS / 2].as_secs_f64();
+        let at = |all: &[Duration], percent: usize| format!("{} µs", all[all.len() * percent / 100].as_micros());
+        println!(
+            "{name:<8} {:>12} {:>12} {ratio:>7.2}× {:>12} {:>12}",
+            at(&a, 50),
+            at(&b, 50),
+            at(&a, 99),
+            at(&b, 99)
+        );
+    }
+}
+
+fn time(call: impl FnOnce()) -> Duration {
+    let began = Instant::now();
+    call();
+    began.elapsed()
+}
+
+/// The interpreter itself: a version manager's shim would be measured otherwise.
+fn python() -> String {
+    let asked = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().expect("python3");
+    String::from_utf8_lossy(&asked.stdout).trim().to_owned()
+}
+
+/// A caller's connection, a handler's connection, and nothing between them but HTTP.
+struct Relay {
+    caller: TcpStream,
+    child: Child,
+}
+
+impl Relay {
+    fn start(program: &str, bootstrap: &Path, code: &Path) -> Relay {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let child = Command::new(program)
+            .arg(bootstrap)
+            .env("AWS_LAMBDA_RUNTIME_API", &address)
+            .env("LAMBDA_TASK_ROOT", code)
+            .env("_HANDLER", "app.handler")
+            .current_dir(code)
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("the handler starts");
+        let (handler, _) = listener.accept().expect("the handler connects");
+        let caller = TcpStream::connect(&address).expect("a connection");
+        let (served, _) = listener.accept().expect("the caller connects");
+        for stream in [&handler, &caller, &served] {
+            stream.set_nodelay(true).expect("no delay");
+        }
+        std::thread::spawn(move || relay(served, handler));
+        Relay { caller, child }
+    }
+
+    fn call(&mut self) {
+        post(&mut self.caller, "/invoke");
+        read(&mut self.caller);
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn relay(mut caller: TcpStream, mut handler: TcpStream) {
+    read(&mut handler);
+    loop {
+        let Some(body) = try_read(&mut caller) else { return };
+        let id = "lambda-runtime-aws-request-id: 1\r\nlambda-runtime-deadline-ms: 9999999999999\r\n";
+        respond(&mut handler, id, &body);
+        let answer = read(&mut handler);
+        respond(&mut handler, "", b"{\"status\":\"OK\"}\n");
+        respond(&mut caller, "", &answer);
+        read(&mut handler);
+    }
+}
+
+fn respond(stream: &mut TcpStream, headers: &str, body: &[u8]) {
+    let mut text = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n", body.len()).into_bytes();
+    text.extend_from_slice(body);
+    stream.write_all(&text).expect("written");
+}
+
+fn post(stream: &mut TcpStream, path: &str) {
+    let text = format!("POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {}\r\n\r\n{BODY}", BODY.len());
+    stream.write_all(text.as_bytes()).expect("written");
+}
+
+fn read(stream: &mut TcpStream) -> Vec<u8> {
+    try_read(stream).expect("a message")
+}
+
+/// One HTTP message's body; messages never overlap here.
+fn try_read(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut all = Vec::new();
+    let mut part = [0; 16 * 1024];
+    loop {
+        let n = stream.read(&mut part).ok().filter(|n| *n > 0)?;
+        all.extend_from_slice(&part[..n]);
+        let Some(end) = all.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&all[..end]).to_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+        let whole = end + 4 + length.unwrap_or(0);
+        if all.len() >= whole {
+            return Some(all.split_off(end + 4));
+        }
+    }
+}
+
+struct Up {
+    caller: TcpStream,
+    child: Child,
+}
+
+impl Up {
+    fn start(runtime: &str, code: &Path) -> Up {
+        let project = format!("schema: 1\nfunctions:\n  f: {{ runtime: {runtime}, handler: app.handler, code: . }}\n");
+        std::fs::write(code.join("triggerfish.yaml"), project).expect("written");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_triggerfish"))
+            .args(["up", "--listen", "127.0.0.1:0"])
+            .current_dir(code)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+        let ready = lines.next().expect("a line").expect("text");
+        let address = ready.split("http://").nth(1).and_then(|rest| rest.split(' ').next()).expect("an address").to_owned();
+        // The terminal's lines must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        let caller = TcpStream::connect(address).expect("a connection");
+        caller.set_nodelay(true).expect("no delay");
+        Up { caller, child }
+    }
+
+    fn call(&mut self) {
+        post(&mut self.caller, "/2015-03-31/functions/f/invocations");
+        let body = read(&mut self.caller);
+        assert!(body.starts_with(b"{\"n\""), "{}", String::from_utf8_lossy(&body));
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        let _ = self.child.wait();
+    }
+}
