@@ -16,15 +16,40 @@ const BODY: &str = r#"{"n":1,"text":"a small event, as most are"}"#;
 
 fn main() {
     let root = tempfile::tempdir().expect("a directory");
-    std::fs::write(root.path().join("app.py"), "def handler(event, context):\n    return event\n").expect("written");
-    std::fs::write(root.path().join("app.js"), "exports.handler = async (event) => event;\n").expect("written");
+    std::fs::write(
+        root.path().join("app.py"),
+        "def handler(event, context):\n    return event\n",
+    )
+    .expect("written");
+    std::fs::write(
+        root.path().join("app.js"),
+        "exports.handler = async (event) => event;\n",
+    )
+    .expect("written");
     println!("warm synchronous invoke, {CALLS} calls each in turn, journal on");
-    println!("{:<8} {:>12} {:>12} {:>8} {:>12} {:>12}", "handler", "relay p50", "up p50", "ratio", "relay p99", "up p99");
+    println!(
+        "{:<8} {:>12} {:>12} {:>8} {:>12} {:>12}",
+        "handler", "relay p50", "up p50", "ratio", "relay p99", "up p99"
+    );
     for (name, runtime, program, bootstrap) in [
-        ("python", "python3.12", python(), include_str!("../executor/bootstrap/python.py")),
-        ("node", "nodejs20.x", "node".to_owned(), include_str!("../executor/bootstrap/node.cjs")),
+        (
+            "python",
+            "python3.12",
+            python(),
+            include_str!("../executor/bootstrap/python.py"),
+        ),
+        (
+            "node",
+            "nodejs20.x",
+            "node".to_owned(),
+            include_str!("../executor/bootstrap/node.cjs"),
+        ),
     ] {
-        let file = root.path().join(if name == "node" { "bootstrap.cjs" } else { "bootstrap.py" });
+        let file = root.path().join(if name == "node" {
+            "bootstrap.cjs"
+        } else {
+            "bootstrap.py"
+        });
         std::fs::write(&file, bootstrap).expect("written");
         let mut relay = Relay::start(&program, &file, root.path());
         let mut up = Up::start(runtime, root.path());
@@ -40,7 +65,8 @@ fn main() {
         a.sort();
         b.sort();
         let ratio = b[CALLS / 2].as_secs_f64() / a[CALLS / 2].as_secs_f64();
-        let at = |all: &[Duration], percent: usize| format!("{} µs", all[all.len() * percent / 100].as_micros());
+        let at =
+            |all: &[Duration], percent: usize| format!("{} µs", all[all.len() * percent / 100].as_micros());
         println!(
             "{name:<8} {:>12} {:>12} {ratio:>7.2}× {:>12} {:>12}",
             at(&a, 50),
@@ -59,7 +85,10 @@ fn time(call: impl FnOnce()) -> Duration {
 
 /// The interpreter itself: a version manager's shim would be measured otherwise.
 fn python() -> String {
-    let asked = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().expect("python3");
+    let asked = Command::new("python3")
+        .args(["-c", "import sys; print(sys.executable)"])
+        .output()
+        .expect("python3");
     String::from_utf8_lossy(&asked.stdout).trim().to_owned()
 }
 
@@ -119,13 +148,20 @@ fn relay(mut caller: TcpStream, mut handler: TcpStream) {
 }
 
 fn respond(stream: &mut TcpStream, headers: &str, body: &[u8]) {
-    let mut text = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n", body.len()).into_bytes();
+    let mut text = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
     text.extend_from_slice(body);
     stream.write_all(&text).expect("written");
 }
 
 fn post(stream: &mut TcpStream, path: &str) {
-    let text = format!("POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {}\r\n\r\n{BODY}", BODY.len());
+    let text = format!(
+        "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {}\r\n\r\n{BODY}",
+        BODY.len()
+    );
     stream.write_all(text.as_bytes()).expect("written");
 }
 
@@ -140,9 +176,13 @@ fn try_read(stream: &mut TcpStream) -> Option<Vec<u8>> {
     loop {
         let n = stream.read(&mut part).ok().filter(|n| *n > 0)?;
         all.extend_from_slice(&part[..n]);
-        let Some(end) = all.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
+        let Some(end) = all.windows(4).position(|w| w == b"\r\n\r\n") else {
+            continue;
+        };
         let head = String::from_utf8_lossy(&all[..end]).to_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
         let whole = end + 4 + length.unwrap_or(0);
         if all.len() >= whole {
             return Some(all.split_off(end + 4));
@@ -157,7 +197,8 @@ struct Up {
 
 impl Up {
     fn start(runtime: &str, code: &Path) -> Up {
-        let project = format!("schema: 1\nfunctions:\n  f: {{ runtime: {runtime}, handler: app.handler, code: . }}\n");
+        let project =
+            format!("schema: 1\nfunctions:\n  f: {{ runtime: {runtime}, handler: app.handler, code: . }}\n");
         std::fs::write(code.join("triggerfish.yaml"), project).expect("written");
         let mut child = Command::new(env!("CARGO_BIN_EXE_triggerfish"))
             .args(["up", "--listen", "127.0.0.1:0"])
@@ -167,7 +208,12 @@ impl Up {
             .expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
         let ready = lines.next().expect("a line").expect("text");
-        let address = ready.split("http://").nth(1).and_then(|rest| rest.split(' ').next()).expect("an address").to_owned();
+        let address = ready
+            .split("http://")
+            .nth(1)
+            .and_then(|rest| rest.split(' ').next())
+            .expect("an address")
+            .to_owned();
         // The terminal's lines must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let caller = TcpStream::connect(address).expect("a connection");
@@ -184,7 +230,9 @@ impl Up {
 
 impl Drop for Up {
     fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        let _ = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status();
         let _ = self.child.wait();
     }
 }

@@ -421,7 +421,6 @@ impl Actor {
             environment: &self.name,
             program: &site.program,
             runtime_dir: &runtime_dir,
-            pycache: &site.scratch.join("pycache"),
             tmp: &self.tmp,
             api: &self.api.address,
             region: &site.region,

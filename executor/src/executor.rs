@@ -346,7 +346,7 @@ impl Drop for Executor {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-        for made in ["runtime", "tmp", "pycache"] {
+        for made in ["runtime", "tmp"] {
             let _ = std::fs::remove_dir_all(self.scratch.join(made));
         }
     }

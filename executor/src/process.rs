@@ -42,8 +42,6 @@ pub struct Launch<'a> {
     pub program: &'a Path,
     /// Where our bootstraps lie.
     pub runtime_dir: &'a Path,
-    /// Where python keeps compiled modules.
-    pub pycache: &'a Path,
     /// The environment's own `/tmp`.
     pub tmp: &'a Path,
     /// `host:port` of its Runtime API.
@@ -178,7 +176,7 @@ impl Launch<'_> {
             Runtime::Python(_) => {
                 presets.push(("LC_CTYPE", "C.UTF-8".to_owned()));
                 presets.push(("PYTHONPATH", self.runtime_dir.display().to_string()));
-                presets.push(("PYTHONPYCACHEPREFIX", self.pycache.display().to_string()));
+                presets.push(("PYTHONDONTWRITEBYTECODE", "1".to_owned()));
             }
             Runtime::Node(id) => {
                 let major = id.trim_start_matches("nodejs").trim_end_matches(".x");
@@ -186,7 +184,7 @@ impl Launch<'_> {
                 presets.push(("NODE_PATH", modules));
             }
             Runtime::Command(_) => {
-                presets.push(("PYTHONPYCACHEPREFIX", self.pycache.display().to_string()));
+                presets.push(("PYTHONDONTWRITEBYTECODE", "1".to_owned()));
             }
             Runtime::Provided(_) => {}
         }
