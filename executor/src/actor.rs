@@ -25,7 +25,7 @@ use crate::environment::{Alarm, Answer, Conclusion, Ending, Environment, Exit, H
 use crate::function::{FunctionSpec, Injury, Pace};
 use crate::logs::{Drained, Log, drain};
 use crate::pool::Number;
-use crate::process::{Launch, exit_of, peak_memory};
+use crate::process::{Launch, MemoryMeter, exit_of};
 use crate::report::{Report, Status};
 use crate::runtime_api::{Call, Handout, RuntimeApi};
 use crate::runtime_call::Reply;
@@ -198,6 +198,7 @@ struct Actor {
     born: Option<Timestamp>,
     spawns: u32,
     peak: u64,
+    meter: Option<MemoryMeter>,
     last_pid: i32,
 }
 
@@ -248,6 +249,7 @@ impl Actor {
             born: None,
             spawns: 0,
             peak: 0,
+            meter: None,
             last_pid: 0,
         }
     }
@@ -437,6 +439,7 @@ impl Actor {
                 tracing::debug!(environment = %self.name, pid = process.group.as_raw(), "process started");
                 self.last_pid = process.group.as_raw();
                 self.peak = 0;
+                self.meter = Some(MemoryMeter::new(process.group));
                 self.child = Some(process.child);
                 self.group = Some(process.group);
                 self.pipe = Some(process.output);
@@ -492,7 +495,7 @@ impl Actor {
     }
 
     fn measure(&mut self) {
-        if let Some(peak) = self.group.and_then(peak_memory) {
+        if let Some(peak) = self.meter.as_ref().and_then(MemoryMeter::peak) {
             self.peak = self.peak.max(peak);
         }
     }

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::process::Stdio;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -77,6 +78,7 @@ impl Launch<'_> {
             .kill_on_drop(true);
         die_with_parent(&mut command);
         let child = command.spawn()?;
+        hear_of_ends_only();
         let id = child
             .id()
             .and_then(|id| i32::try_from(id).ok())
@@ -209,12 +211,41 @@ pub fn write_bootstraps(directory: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The highest resident memory of a process so far, in MB, rounded up.
-pub fn peak_memory(pid: Pid) -> Option<u64> {
-    let status = std::fs::read_to_string(PathBuf::from(format!("/proc/{pid}/status"))).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kib.div_ceil(1024))
+/// Reads the highest resident memory of one process, in one system call a time.
+pub struct MemoryMeter(Option<File>);
+
+impl MemoryMeter {
+    /// A meter for a process that runs; where there is no `/proc` it reads nothing.
+    pub fn new(pid: Pid) -> Self {
+        MemoryMeter(File::open(format!("/proc/{pid}/status")).ok())
+    }
+
+    /// `VmHWM` in MB, rounded up.
+    pub fn peak(&self) -> Option<u64> {
+        let mut buffer = [0; 4096];
+        let n = self.0.as_ref()?.read_at(&mut buffer, 0).ok()?;
+        let status = std::str::from_utf8(&buffer[..n]).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+        Some(kib.div_ceil(1024))
+    }
+}
+
+/// Asks the kernel to tell us of children's ends only: each freeze and thaw would wake every waiting thread.
+/// To be called after tokio has installed its handler, which the first spawn does.
+#[expect(unsafe_code, reason = "tokio's handler is kept and one flag added to it, which only sigaction can do")]
+pub fn hear_of_ends_only() {
+    // SAFETY: the zeroed action is filled in by the first call before it is used by the second; both get
+    // valid pointers or null, and the handler that is set is the one that was there.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        if libc::sigaction(libc::SIGCHLD, std::ptr::null(), &raw mut action) == 0
+            && action.sa_flags & libc::SA_NOCLDSTOP == 0
+        {
+            action.sa_flags |= libc::SA_NOCLDSTOP;
+            libc::sigaction(libc::SIGCHLD, &raw const action, std::ptr::null_mut());
+        }
+    }
 }
 
 /// How a process ended, in our words.

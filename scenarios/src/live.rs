@@ -1,18 +1,21 @@
 //! A journal as it happens, for a terminal: what arrived, what handlers wrote, how each attempt ended.
 
+use std::io::Write;
+
 use router::journal::{Entry, Line, Recorder};
 
 use crate::matcher::shorten;
 
-/// Prints entries as they are written.
+/// Prints entries once the turn that wrote them is over: whoever waits for a reply gets it first.
 pub struct Terminal {
     color: bool,
+    held: String,
 }
 
 impl Terminal {
     /// A printer to stdout.
     pub fn new(color: bool) -> Self {
-        Terminal { color }
+        Terminal { color, held: String::new() }
     }
 
     fn text(&self, line: &Line) -> Option<String> {
@@ -89,9 +92,16 @@ fn short(name: &str) -> &str {
 impl Recorder for Terminal {
     fn record(&mut self, line: &Line, _json: &str) {
         if let Some(text) = self.text(line) {
-            use std::io::Write;
+            self.held.push_str(&text);
+            self.held.push('\n');
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.held.is_empty() {
             // A closed terminal is no reason to stop.
-            let _ = writeln!(std::io::stdout(), "{text}");
+            let _ = std::io::stdout().lock().write_all(self.held.as_bytes());
+            self.held.clear();
         }
     }
 }
