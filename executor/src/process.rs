@@ -233,7 +233,10 @@ impl MemoryMeter {
 
 /// Asks the kernel to tell us of children's ends only: each freeze and thaw would wake every waiting thread.
 /// To be called after tokio has installed its handler, which the first spawn does.
-#[expect(unsafe_code, reason = "tokio's handler is kept and one flag added to it, which only sigaction can do")]
+#[expect(
+    unsafe_code,
+    reason = "tokio's handler is kept and one flag added to it, which only sigaction can do"
+)]
 pub fn hear_of_ends_only() {
     // SAFETY: the zeroed action is filled in by the first call before it is used by the second; both get
     // valid pointers or null, and the handler that is set is the one that was there.

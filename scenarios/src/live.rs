@@ -15,7 +15,10 @@ pub struct Terminal {
 impl Terminal {
     /// A printer to stdout.
     pub fn new(color: bool) -> Self {
-        Terminal { color, held: String::new() }
+        Terminal {
+            color,
+            held: String::new(),
+        }
     }
 
     fn text(&self, line: &Line) -> Option<String> {
