@@ -26,6 +26,7 @@ use crate::function::{FunctionSpec, Injury, Pace};
 use crate::logs::{Drained, Log, drain};
 use crate::pool::Number;
 use crate::process::{Launch, MemoryMeter, exit_of};
+use crate::reactor::Doorbell;
 use crate::report::{Report, Status};
 use crate::runtime_api::{Call, Handout, RuntimeApi};
 use crate::runtime_call::Reply;
@@ -76,6 +77,7 @@ pub(crate) struct Site {
     pub patience: u32,
     pub endpoint: Option<String>,
     pub news: crossbeam_channel::Sender<News>,
+    pub doorbell: Doorbell,
 }
 
 impl Site {
@@ -137,6 +139,7 @@ fn tell(site: &Arc<Site>, number: Number, what: What) {
         number,
         what,
     })));
+    site.doorbell.ring();
 }
 
 /// Runs one environment until the sender of `jobs` is dropped; then kills its processes and removes its files.

@@ -1,25 +1,26 @@
 //! The executor as the fabric's thread sees it: invocations in, what was heard of them out.
 //!
-//! Owns the functions' settings, the pool, the senders to the actors and the one thread they live on. Nothing
-//! here blocks but [`Executor::stop`]. Deliberately absent: retries, throttling and time; `now` comes in.
+//! Owns the functions' settings, the pool and the senders to the actors. Nothing here blocks but
+//! [`Executor::stop`]. Deliberately absent: retries, throttling and time; `now` comes in.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use router::event::{AttemptId, Invocation, Outcome};
 use router::name::{FunctionName, Name, Seed};
 use router::time::Timestamp;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::actor::{self, Job, News, Site, What};
 use crate::function::{FunctionSpec, Injury, Pace, Runtime};
 use crate::interpreter::Interpreters;
 use crate::pool::{Choice, Number, Pool};
 use crate::process;
+use crate::reactor::Reactor;
 
 /// How long an invocation waits for an environment that has answered and is about to be free (live pace).
 const GRACE: Duration = Duration::from_millis(100);
@@ -131,36 +132,30 @@ pub struct Executor {
     actors: BTreeMap<(FunctionName, Number), Jobs>,
     waiting: VecDeque<(Timestamp, Job)>,
     host: Option<mpsc::UnboundedSender<Opening>>,
-    thread: Option<JoinHandle<()>>,
+    actors_end: Option<JoinHandle<()>>,
+    reactor: Arc<Reactor>,
 }
 
 impl Executor {
-    /// Checks the functions and starts the thread that processes will live on; no process yet. `news` must not
-    /// be bounded, or handlers wait for the fabric.
+    /// Checks the functions; no process is started yet. `news` must not be bounded, or handlers wait for the
+    /// fabric; the reactor's doorbell is rung after each. A process dies with the thread that drove the reactor
+    /// when it was started.
     pub fn start(
         functions: Vec<FunctionSpec>,
         options: Options,
         news: crossbeam_channel::Sender<News>,
+        reactor: &Arc<Reactor>,
     ) -> Result<Executor, StartError> {
         let scratch = std::path::absolute(&options.scratch).map_err(|e| failed("scratch directory", &e))?;
         process::write_bootstraps(&scratch.join("runtime")).map_err(|e| failed("scratch directory", &e))?;
         let mut interpreters = Interpreters;
         let mut sites = BTreeMap::new();
         for spec in functions {
-            let site = site(spec, &options, &scratch, &news, &mut interpreters)?;
+            let site = site(spec, &options, &scratch, &news, reactor, &mut interpreters)?;
             sites.insert(site.spec.name.clone(), Arc::new(site));
         }
         let (host, openings) = mpsc::unbounded_channel();
-        let thread = std::thread::Builder::new()
-            .name("executor".to_owned())
-            .spawn({
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                    .map_err(|e| failed("tokio runtime", &e))?;
-                move || runtime.block_on(serve(openings))
-            })
-            .map_err(|e| failed("executor thread", &e))?;
+        let actors_end = Some(reactor.spawn(serve(openings)));
         Ok(Executor {
             pace: options.pace,
             idle: options.idle,
@@ -170,7 +165,8 @@ impl Executor {
             actors: BTreeMap::new(),
             waiting: VecDeque::new(),
             host: Some(host),
-            thread: Some(thread),
+            actors_end,
+            reactor: Arc::clone(reactor),
         })
     }
 
@@ -343,8 +339,8 @@ impl Drop for Executor {
     fn drop(&mut self) {
         self.actors.clear();
         self.host = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        if let Some(end) = self.actors_end.take() {
+            let _ = self.reactor.run(end);
         }
         for made in ["runtime", "tmp"] {
             let _ = std::fs::remove_dir_all(self.scratch.join(made));
@@ -360,7 +356,7 @@ fn log(attempt: AttemptId, name: &Name, lines: Vec<String>) -> impl Iterator<Ite
     })
 }
 
-/// The life of the executor's thread: every environment is a task, and the thread ends after the last one.
+/// Every environment is a task; this one ends after the last of them.
 async fn serve(mut openings: mpsc::UnboundedReceiver<Opening>) {
     let mut actors = tokio::task::JoinSet::new();
     loop {
@@ -395,6 +391,7 @@ fn site(
     options: &Options,
     scratch: &Path,
     news: &crossbeam_channel::Sender<News>,
+    reactor: &Reactor,
     interpreters: &mut Interpreters,
 ) -> Result<Site, StartError> {
     let wrong = |key, problem| StartError {
@@ -432,6 +429,7 @@ fn site(
         patience: options.patience,
         endpoint: options.endpoint.clone(),
         news: news.clone(),
+        doorbell: reactor.doorbell(),
     })
 }
 

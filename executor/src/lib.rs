@@ -5,11 +5,12 @@
 //! never decides what to run: that is the router's work.
 //!
 //! ```text
-//! fabric's thread                      │ one long-lived thread with a tokio runtime
-//!   Executor ── pool (pure) ──Command──┼─► actor ── environment (pure) ── process, pipe, Runtime API
-//!      ▲                               │     │
-//!      └────────── hear(News) ◄────────┼─────┘   through the crossbeam channel the fabric listens to
+//!   Executor ── pool (pure) ──Job──► actor ── environment (pure) ── process, pipe, Runtime API
+//!      ▲                               │
+//!      └────────── hear(News) ◄────────┘   through the crossbeam channel the fabric listens to
 //! ```
+//!
+//! Actors are tasks of the [`Reactor`], which the fabric's thread drives while it waits.
 //!
 //! Deliberately absent: the router's rules, journals, HTTP towards callers, cgroups and namespaces.
 
@@ -23,6 +24,7 @@ mod logs;
 mod payload;
 mod pool;
 mod process;
+mod reactor;
 mod report;
 mod runtime_api;
 mod runtime_call;
@@ -32,4 +34,5 @@ pub use actor::News;
 pub use executor::{Executor, Heard, Options, StartError};
 pub use function::{BadRuntime, FunctionSpec, Injury, Pace, Runtime};
 pub use interpreter::InterpreterError;
+pub use reactor::{Doorbell, Reactor};
 pub use scripted::{Script, Scripted};

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, TryRecvError};
 
 use crate::event::{Failure, Invocation, Lane, Outcome, ReplyId};
 use crate::journal::{Body, Entry, Journal};
@@ -24,8 +24,25 @@ pub struct Inbox<N> {
     pub arrivals: Receiver<Input>,
     /// Unbounded, because attempts bound it: news of the executor.
     pub news: Receiver<N>,
-    /// Anything here ends the run.
-    pub stop: Receiver<()>,
+}
+
+impl<N> Inbox<N> {
+    /// What has arrived, if anything has: news first, because it makes room. A closed channel ends the run.
+    pub fn take(&self, accepting: bool) -> Option<Wake<N>> {
+        match self.news.try_recv() {
+            Ok(news) => return Some(Wake::News(news)),
+            Err(TryRecvError::Disconnected) => return Some(Wake::Stop),
+            Err(TryRecvError::Empty) => {}
+        }
+        if !accepting {
+            return None;
+        }
+        match self.arrivals.try_recv() {
+            Ok(input) => Some(Wake::Arrival(input)),
+            Err(TryRecvError::Disconnected) => Some(Wake::Stop),
+            Err(TryRecvError::Empty) => None,
+        }
+    }
 }
 
 /// What ended a wait.
@@ -56,8 +73,9 @@ pub struct WaitFor {
 pub trait Clock<N> {
     /// The time.
     fn now(&self) -> Timestamp;
-    /// Waits for whichever comes first.
-    fn wait(&mut self, inbox: &Inbox<N>, what: WaitFor) -> Wake<N>;
+    /// Waits for whichever comes first. `rest` is called before the clock does nothing for a while, and now and
+    /// then if that never comes: it is the time for what nobody waits for.
+    fn wait(&mut self, inbox: &Inbox<N>, what: WaitFor, rest: &mut dyn FnMut()) -> Wake<N>;
 }
 
 /// Who carries decisions out.
@@ -222,7 +240,8 @@ impl<C: Clock<H::News>, H: Hands> Fabric<C, H> {
     }
 
     fn wait(&mut self, what: WaitFor) -> Turn {
-        match self.clock.wait(&self.inbox, what) {
+        let journal = &mut self.journal;
+        match self.clock.wait(&self.inbox, what, &mut || journal.flush()) {
             Wake::Arrival(input) => self.take(self.clock.now(), input),
             Wake::News(news) => self.hands.hear(self.clock.now(), news),
             Wake::Deadline => {}
@@ -262,7 +281,6 @@ impl<C: Clock<H::News>, H: Hands> Fabric<C, H> {
                 _ => {}
             }
         }
-        self.journal.flush();
     }
 }
 

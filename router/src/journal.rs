@@ -268,7 +268,7 @@ pub struct Ledger {
 pub trait Recorder {
     /// Takes one line.
     fn record(&mut self, line: &Line, json: &str);
-    /// A turn of the fabric is over: whatever is held back should go out.
+    /// The fabric rests: whatever is held back should go out.
     fn flush(&mut self) {}
 }
 

@@ -1,18 +1,45 @@
 //! The two clocks: the system's, and virtual time.
 //!
-//! Virtual time never passes by itself. It waits, frozen, while something real is under way, and otherwise
-//! *becomes* the next deadline.
+//! Both wait in the [`Reactor`], so that handlers and callers go on meanwhile. Virtual time never passes by
+//! itself: it waits, frozen, while something real is under way, and otherwise *becomes* the next deadline.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crossbeam_channel::{never, select_biased};
+use executor::Reactor;
 use router::fabric::{Clock, Inbox, WaitFor, Wake};
 use router::time::Timestamp;
 
+use crate::stop::Stop;
+
+/// After so many waits that ended at once, sockets and the journal get their turn all the same.
+const BUSY_WAITS: u32 = 64;
+
 /// The system's clock, kept from going backwards.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SystemClock {
+    reactor: Arc<Reactor>,
+    stop: Stop,
     latest: std::cell::Cell<Timestamp>,
+    busy_waits: u32,
+}
+
+impl SystemClock {
+    /// A clock that waits in `reactor` until `stop` is asked for.
+    pub fn new(reactor: Arc<Reactor>, stop: Stop) -> Self {
+        SystemClock {
+            reactor,
+            stop,
+            latest: std::cell::Cell::default(),
+            busy_waits: 0,
+        }
+    }
+
+    fn read(&self) -> Timestamp {
+        let now = system_now().max(self.latest.get());
+        self.latest.set(now);
+        now
+    }
 }
 
 /// The time of day on the system's clock.
@@ -25,23 +52,36 @@ pub fn system_now() -> Timestamp {
 
 impl<N> Clock<N> for SystemClock {
     fn now(&self) -> Timestamp {
-        let now = system_now().max(self.latest.get());
-        self.latest.set(now);
-        now
+        self.read()
     }
 
-    fn wait(&mut self, inbox: &Inbox<N>, what: WaitFor) -> Wake<N> {
-        let timer = what.deadline.map_or_else(never, |at| {
-            let now: Timestamp = Clock::<N>::now(self);
-            crossbeam_channel::after(at.since(now))
-        });
-        let closed = never();
-        let arrivals = if what.accepting { &inbox.arrivals } else { &closed };
-        select_biased! {
-            recv(inbox.stop) -> _ => Wake::Stop,
-            recv(inbox.news) -> news => news.map_or(Wake::Stop, Wake::News),
-            recv(arrivals) -> input => input.map_or(Wake::Stop, Wake::Arrival),
-            recv(timer) -> _ => Wake::Deadline,
+    fn wait(&mut self, inbox: &Inbox<N>, what: WaitFor, rest: &mut dyn FnMut()) -> Wake<N> {
+        self.busy_waits += 1;
+        let mut turned = false;
+        loop {
+            if self.busy_waits >= BUSY_WAITS {
+                self.busy_waits = 0;
+                self.reactor.turn();
+                rest();
+            }
+            if self.stop.is_asked() {
+                return Wake::Stop;
+            }
+            if let Some(wake) = inbox.take(what.accepting) {
+                return wake;
+            }
+            let left = what.deadline.map(|at| at.since(self.read()));
+            if left == Some(Duration::ZERO) {
+                return Wake::Deadline;
+            }
+            // Whoever waits for an answer gets it before the journal is written.
+            if !std::mem::replace(&mut turned, true) {
+                self.reactor.turn();
+                continue;
+            }
+            self.busy_waits = 0;
+            rest();
+            self.reactor.wait(left, self.stop.asked());
         }
     }
 }
@@ -50,12 +90,21 @@ impl<N> Clock<N> for SystemClock {
 #[derive(Debug)]
 pub struct VirtualClock {
     now: Timestamp,
+    reactor: Arc<Reactor>,
+    stop: Stop,
+    watchdog: Instant,
 }
 
 impl VirtualClock {
-    /// Virtual time that starts at `start`.
-    pub fn new(start: Timestamp) -> Self {
-        VirtualClock { now: start }
+    /// Virtual time that starts at `start` and waits for reality in `reactor`, until `stop` is asked for or the
+    /// `watchdog`'s real time has come.
+    pub fn new(start: Timestamp, reactor: Arc<Reactor>, stop: Stop, watchdog: Instant) -> Self {
+        VirtualClock {
+            now: start,
+            reactor,
+            stop,
+            watchdog,
+        }
     }
 }
 
@@ -64,18 +113,24 @@ impl<N> Clock<N> for VirtualClock {
         self.now
     }
 
-    fn wait(&mut self, inbox: &Inbox<N>, what: WaitFor) -> Wake<N> {
-        if what.busy || what.deadline.is_none() {
-            return select_biased! {
-                recv(inbox.stop) -> _ => Wake::Stop,
-                recv(inbox.news) -> news => news.map_or(Wake::Stop, Wake::News),
-                recv(inbox.arrivals) -> input => input.map_or(Wake::Stop, Wake::Arrival),
-            };
+    fn wait(&mut self, inbox: &Inbox<N>, what: WaitFor, rest: &mut dyn FnMut()) -> Wake<N> {
+        loop {
+            if self.stop.is_asked() {
+                return Wake::Stop;
+            }
+            if let Some(at) = what.deadline.filter(|_| !what.busy) {
+                self.now = self.now.max(at);
+                return Wake::Deadline;
+            }
+            if let Some(wake) = inbox.take(what.accepting) {
+                return wake;
+            }
+            let left = self.watchdog.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Wake::Stop;
+            }
+            rest();
+            self.reactor.wait(Some(left), self.stop.asked());
         }
-        if inbox.stop.try_recv().is_ok() {
-            return Wake::Stop;
-        }
-        self.now = what.deadline.map_or(self.now, |at| at.max(self.now));
-        Wake::Deadline
     }
 }

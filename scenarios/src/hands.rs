@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use executor::{Executor, Heard as Ran, Injury, News};
+use crossbeam_channel::{Sender, TrySendError};
+use executor::{Doorbell, Executor, Heard as Ran, Injury, News};
 use router::event::ThrottleReason;
 use router::event::{
     ErrorKind, Event, Failure, FunctionError, Invocation, Observation, Outcome, Payload, ReplyId,
@@ -48,6 +49,37 @@ impl Replies {
         if let Some(tell) = tell {
             tell(outcome);
         }
+    }
+}
+
+/// The way into a live fabric for whoever is elsewhere: a source's thread, a caller's connection.
+#[derive(Clone, Debug)]
+pub struct Entrance {
+    arrivals: Sender<Input>,
+    doorbell: Doorbell,
+}
+
+impl Entrance {
+    /// An entrance that lets in as many as `arrivals` has room for.
+    pub fn new(arrivals: Sender<Input>, doorbell: Doorbell) -> Self {
+        Entrance { arrivals, doorbell }
+    }
+
+    /// Lets an input in, waiting while the fabric is full; `false` if there is no fabric any more.
+    pub fn send(&self, input: Input) -> bool {
+        let sent = self.arrivals.send(input).is_ok();
+        self.doorbell.ring();
+        sent
+    }
+
+    /// Lets an input in if there is room.
+    ///
+    /// # Errors
+    /// The fabric is full or gone; the input comes back.
+    pub fn try_send(&self, input: Input) -> Result<(), TrySendError<Input>> {
+        self.arrivals.try_send(input)?;
+        self.doorbell.ring();
+        Ok(())
     }
 }
 

@@ -27,6 +27,7 @@ pub mod report;
 pub mod run;
 pub mod runs;
 pub mod schema;
+pub mod stop;
 pub mod timeline;
 pub mod vars;
 pub mod yaml;

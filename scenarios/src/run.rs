@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, never, unbounded};
-use executor::{Executor, News, Options as ExecutorOptions, Pace};
+use crossbeam_channel::{never, unbounded};
+use executor::{Executor, News, Options as ExecutorOptions, Pace, Reactor};
 use router::event::{Event, Failure, Lane, Outcome, Payload};
 use router::fabric::{Fabric, Inbox, Turn};
 use router::journal::{Entry, Journal, Line, Recorder};
@@ -32,6 +32,7 @@ use crate::file::Scenario;
 use crate::file::step::{Invoke, InvokeType, LogType, Step, Verb};
 use crate::hands::{VirtualHands, Watched};
 use crate::runs::{FileRecorder, MemoryRecorder};
+use crate::stop::Stop;
 use crate::vars::{Builtin, fill_node};
 
 /// What the command line says about a run.
@@ -42,7 +43,7 @@ pub struct Options {
     /// Where the journal goes; `None` keeps it in memory.
     pub journal: Option<PathBuf>,
     /// Ends the run early.
-    pub stop: Receiver<()>,
+    pub stop: Stop,
 }
 
 impl Options {
@@ -51,7 +52,7 @@ impl Options {
         Options {
             seed: None,
             journal: None,
-            stop: never(),
+            stop: Stop::never(),
         }
     }
 }
@@ -230,7 +231,8 @@ impl<'a> Stage<'a> {
             ..ExecutorOptions::new(Pace::Virtual, scratch.join("environments"), seed)
         };
         let names: Vec<FunctionName> = specs.iter().map(|spec| spec.name.clone()).collect();
-        let executor = Executor::start(specs, executor_options, send)
+        let reactor = Reactor::new().map_err(|e| problem(e.to_string()))?;
+        let executor = Executor::start(specs, executor_options, send, &reactor)
             .map_err(|error| vec![assemble::start_error(scenario, &error)])?;
         let mut watched = BTreeMap::new();
         for (name, ready) in ready {
@@ -249,9 +251,9 @@ impl<'a> Stage<'a> {
         let inbox = Inbox {
             arrivals: never(),
             news,
-            stop: options.stop.clone(),
         };
-        let clock = VirtualClock::new(scenario.clock_start);
+        let deadline = Instant::now() + scenario.timeout;
+        let clock = VirtualClock::new(scenario.clock_start, reactor, options.stop.clone(), deadline);
         let mut fabric = Fabric::new(
             clock,
             Router::new(settings, seed),
@@ -275,7 +277,7 @@ impl<'a> Stage<'a> {
             directories,
             seed,
             lines: Arc::clone(lines),
-            deadline: Instant::now() + scenario.timeout,
+            deadline,
             last_event: scenario.clock_start,
             why: Vec::new(),
             _root: root,
@@ -585,7 +587,8 @@ impl<'a> Stage<'a> {
     }
 
     fn turn(&mut self, until: Timestamp) -> Result<Turn, Halt> {
-        if Instant::now() > self.deadline {
+        let turn = self.fabric.turn(Some(until));
+        if Instant::now() >= self.deadline {
             let waiting = self.fabric.hands.waiting_for().join("; ");
             let what = format!(
                 "the scenario did not end within {:?} of real time",
@@ -595,7 +598,6 @@ impl<'a> Stage<'a> {
                 Diagnostic::new("E305", what).note(format!("waiting for: {waiting}")),
             ));
         }
-        let turn = self.fabric.turn(Some(until));
         if let Some(what) = self.fabric.hands.broken.take() {
             return Err(Halt::Broken(Diagnostic::new("E302", what)));
         }

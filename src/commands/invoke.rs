@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use crossbeam_channel::{bounded, unbounded};
-use executor::{Executor, Options as ExecutorOptions, Pace};
+use executor::{Executor, Options as ExecutorOptions, Pace, Reactor};
 use router::event::{Event, Failure, Lane, Outcome};
 use router::fabric::{Fabric, Inbox, Turn};
 use router::journal::Journal;
@@ -56,21 +56,18 @@ fn call(args: &Invoke, files: &mut Files) -> Result<Outcome, Problem> {
     specs.retain(|spec| spec.name == function);
     let (send, news) = unbounded();
     let options = ExecutorOptions::new(Pace::Live, scratch.path().join("environments"), seed);
-    let executor = Executor::start(specs, options, send)
+    let reactor = Reactor::new()?;
+    let executor = Executor::start(specs, options, send, &reactor)
         .map_err(|error| Problem::File(vec![assemble::start_error(&project, &error)]))?;
     let settings = assemble::settings(&project, None).map_err(Problem::File)?;
     let replies = Replies::default();
     let (tell, told) = bounded(1);
     let lane = Lane::Reply(replies.open(move |outcome| drop(tell.send(outcome))));
     let (_arrivals_in, arrivals) = bounded(1);
-    let inbox = Inbox {
-        arrivals,
-        news,
-        stop: on_interrupt()?,
-    };
+    let inbox = Inbox { arrivals, news };
     let hands = LiveHands::new(executor, replies);
     let mut fabric = Fabric::new(
-        SystemClock::default(),
+        SystemClock::new(reactor, on_interrupt()?),
         Router::new(settings, seed),
         hands,
         Journal::new(Vec::new()),

@@ -8,11 +8,11 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use crossbeam_channel::Receiver;
 use scenarios::diagnostic::{Diagnostic, Files};
 use scenarios::load;
 use scenarios::report::{Outcome, Verdict, block, json, line, summary};
 use scenarios::run::{self, Options};
+use scenarios::stop::Stop;
 
 use super::select;
 use crate::cli::{Format, Test};
@@ -93,7 +93,7 @@ fn describe_filter(args: &Test) -> String {
 fn run_all(
     loaded: &[Loaded],
     args: &Test,
-    stop: &Receiver<()>,
+    stop: &Stop,
     mut tell: impl FnMut(&Verdict),
 ) -> Vec<Verdict> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -127,7 +127,7 @@ fn run_all(
     done.into_values().collect()
 }
 
-fn run_one(one: &Loaded, args: &Test, stop: &Receiver<()>) -> Verdict {
+fn run_one(one: &Loaded, args: &Test, stop: &Stop) -> Verdict {
     let mut verdict = Verdict {
         file: one.shown.clone(),
         name: one.shown.clone(),

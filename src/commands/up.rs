@@ -1,6 +1,6 @@
 //! `triggerfish up`: a project on the system's clock, until interrupted.
 //!
-//! The calling thread is the fabric's; sources have a thread each, HTTP and handlers live on tokio's.
+//! The calling thread is the fabric's, and drives HTTP and handlers while it waits; sources have a thread each.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use anyhow::{Context, Result, bail};
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use executor::{Executor, Options as ExecutorOptions, Pace};
+use crossbeam_channel::{bounded, unbounded};
+use executor::{Executor, Options as ExecutorOptions, Pace, Reactor};
 use router::fabric::{Fabric, Inbox, Turn};
 use router::journal::{Entry, Journal, Recorder};
 use router::name::{FunctionName, Seed};
@@ -20,8 +20,9 @@ use scenarios::assemble::{self, Places};
 use scenarios::clock::{SystemClock, system_now};
 use scenarios::diagnostic::{Diagnostic, Files};
 use scenarios::file::Scenario;
-use scenarios::hands::{LiveHands, Replies};
+use scenarios::hands::{Entrance, LiveHands, Replies};
 use scenarios::live::Terminal;
+use scenarios::stop::{self, Stop};
 use scenarios::vars::Builtin;
 use scenarios::{load, render, run, runs::FileRecorder};
 use sources::host::{Host, Parts};
@@ -97,7 +98,7 @@ fn load_project(args: &Up, files: &mut Files) -> Result<Option<Scenario>, Proble
     load_checked(&path, files).map(Some)
 }
 
-fn start(project: &Option<Scenario>, args: &Up, stop: Receiver<()>) -> Result<u8, Problem> {
+fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Problem> {
     let empty = Scenario::empty();
     let project = project.as_ref().unwrap_or(&empty);
     let address: SocketAddr = args
@@ -109,12 +110,8 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Receiver<()>) -> Result<u8
             "{address} is not a loopback address: whoever can reach the fabric runs code in it; use 127.0.0.1"
         )));
     }
-    let io = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("http")
-        .enable_all()
-        .build()?;
-    let listener = io.block_on(tokio::net::TcpListener::bind(address)).with_context(|| {
+    let reactor = Reactor::new()?;
+    let listener = reactor.run(tokio::net::TcpListener::bind(address)).with_context(|| {
         format!("failed to listen on {address}; another triggerfish may run: choose a port with --listen 127.0.0.1:0")
     })?;
     let address = listener.local_addr()?;
@@ -144,22 +141,23 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Receiver<()>) -> Result<u8
         endpoint: Some(format!("http://{address}")),
         ..ExecutorOptions::new(Pace::Live, scratch.path().join("environments"), seed)
     };
-    let executor = Executor::start(specs, options, send)
+    let executor = Executor::start(specs, options, send, &reactor)
         .map_err(|error| Problem::File(vec![assemble::start_error(project, &error)]))?;
     let (arrivals_in, arrivals) = bounded(ARRIVALS);
-    let hosts = host_sources(project, ready, seed, &arrivals_in)?;
+    let entrance = Entrance::new(arrivals_in, reactor.doorbell());
+    let hosts = host_sources(project, ready, seed, &entrance)?;
     let replies = Replies::default();
     let shared = Gateway {
         functions: names
             .iter()
             .map(|name| (name.clone(), settings.arn(name)))
             .collect(),
-        arrivals: arrivals_in,
+        entrance,
         replies: replies.clone(),
         seed,
         calls: AtomicU64::new(0),
     };
-    let server = io.spawn(gateway::serve(Arc::new(shared), listener));
+    let server = reactor.spawn(gateway::serve(Arc::new(shared), listener));
     let journal = new_run(&args.runs)?;
     let color = super::colors(std::io::stdout().is_terminal());
     let recorders: Vec<Box<dyn Recorder + Send>> = vec![
@@ -167,10 +165,10 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Receiver<()>) -> Result<u8
         Box::new(Terminal::new(color)),
     ];
     let hands = LiveHands::new(executor, replies);
-    let inbox = Inbox { arrivals, news, stop };
+    let inbox = Inbox { arrivals, news };
     let router = Router::new(settings, seed);
     let mut fabric = Fabric::new(
-        SystemClock::default(),
+        SystemClock::new(reactor, stop),
         router,
         hands,
         Journal::new(recorders),
@@ -218,14 +216,14 @@ fn host_sources(
     project: &Scenario,
     ready: BTreeMap<router::name::SourceName, assemble::Ready>,
     seed: Seed,
-    arrivals: &Sender<Input>,
+    entrance: &Entrance,
 ) -> Result<Vec<Host>, Problem> {
     let mut hosts = Vec::new();
     for (name, ready) in ready {
         let (bell, rung) = Bell::new();
         let source = (ready.open)(bell)
             .map_err(|error| Problem::File(vec![assemble::open_error(project, &name, &error)]))?;
-        let arrivals = arrivals.clone();
+        let entrance = entrance.clone();
         let failed_name = name.clone();
         hosts.push(Host::start(
             name.as_str(),
@@ -234,7 +232,7 @@ fn host_sources(
                 emitter: Emitter::new(name.clone(), seed, "live"),
                 rung,
                 now: system_now,
-                deliver: Box::new(move |seen| arrivals.send(Input::Observed(seen)).is_ok()),
+                deliver: Box::new(move |seen| entrance.send(Input::Observed(seen))),
                 failed: Box::new(
                     move |error| tracing::error!(source = %failed_name, %error, "a source failed"),
                 ),
@@ -276,10 +274,9 @@ fn new_run(runs: &Path) -> Result<std::path::PathBuf> {
     Ok(runs.join(name))
 }
 
-/// A channel that speaks when the user interrupts. The second time ends the process at once.
-pub fn on_interrupt() -> Result<Receiver<()>> {
-    // Room for every scenario that waits: each takes one.
-    let (send, receive) = unbounded();
+/// Hears the user's interrupt. The second time ends the process at once.
+pub fn on_interrupt() -> Result<Stop> {
+    let (stopper, stop) = stop::stop();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -293,19 +290,14 @@ pub fn on_interrupt() -> Result<Receiver<()>> {
                 else {
                     return;
                 };
-                for asked in 0.. {
-                    tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
-                    if asked > 0 {
-                        crate::leftovers::kill();
-                        std::process::exit(i32::from(super::INTERRUPTED));
-                    }
-                    (0..10_000).for_each(|_| {
-                        let _ = send.send(());
-                    });
-                }
+                tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
+                stopper.ask();
+                tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
+                crate::leftovers::kill();
+                std::process::exit(i32::from(super::INTERRUPTED));
             });
         })?;
-    Ok(receive)
+    Ok(stop)
 }
 
 /// Refuses a project without the function, with the nearest name.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use crossbeam_channel::Sender;
+use crossbeam_channel::TrySendError;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,7 +22,7 @@ use hyper_util::rt::TokioIo;
 use router::event::{Event, Failure, Lane, Outcome};
 use router::name::{FunctionName, Name, RequestId, Seed, SourceName};
 use router::router::Input;
-use scenarios::hands::Replies;
+use scenarios::hands::{Entrance, Replies};
 use tokio::net::TcpListener;
 
 use super::lambda::{self, ApiError, InvocationType, Invoke};
@@ -31,8 +31,8 @@ use super::lambda::{self, ApiError, InvocationType, Invoke};
 pub struct Gateway {
     /// The functions, with their ARNs.
     pub functions: BTreeMap<FunctionName, String>,
-    /// The way into the fabric; bounded.
-    pub arrivals: Sender<Input>,
+    /// The way into the fabric.
+    pub entrance: Entrance,
     /// Callers that wait.
     pub replies: Replies,
     /// What request ids derive from.
@@ -177,17 +177,15 @@ fn event(invoke: &Invoke, to: FunctionName, name: String, id: &RequestId, lane: 
     }
 }
 
-/// Hands an event to the fabric; where its inbox is full the caller waits, off the I/O threads.
+/// Hands an event to the fabric; where its inbox is full the caller waits, on a thread of its own.
 async fn send(gateway: &Gateway, event: Event) -> Result<(), ApiError> {
-    let input = match gateway.arrivals.try_send(Input::Invoked(event)) {
+    let input = match gateway.entrance.try_send(Input::Invoked(event)) {
         Ok(()) => return Ok(()),
-        Err(crossbeam_channel::TrySendError::Disconnected(_)) => {
-            return Err(ApiError::service("the fabric stopped"));
-        }
-        Err(crossbeam_channel::TrySendError::Full(input)) => input,
+        Err(TrySendError::Disconnected(_)) => return Err(ApiError::service("the fabric stopped")),
+        Err(TrySendError::Full(input)) => input,
     };
-    let arrivals = gateway.arrivals.clone();
-    let sent = tokio::task::spawn_blocking(move || arrivals.send(input).is_ok()).await;
+    let entrance = gateway.entrance.clone();
+    let sent = tokio::task::spawn_blocking(move || entrance.send(input)).await;
     match sent {
         Ok(true) => Ok(()),
         _ => Err(ApiError::service("the fabric stopped")),
