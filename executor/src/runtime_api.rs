@@ -260,7 +260,14 @@ async fn post(
     if calls.send(call(sender)).is_err() {
         return Reply::Internal;
     }
-    receiver.await.unwrap_or(Reply::Internal)
+    let reply = receiver.await.unwrap_or(Reply::Internal);
+    if reply == Reply::Accepted {
+        // The fabric takes its turn at the first of these, and the caller's connection at the second: whoever
+        // waits for the answer gets it before the runtime hears that it was taken.
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+    }
+    reply
 }
 
 enum Read {

@@ -336,10 +336,8 @@ fn entry(action: &Action) -> Option<Entry> {
             body: match &outcome.result {
                 Ok(payload) => Body::of(payload),
                 Err(Failure::Function(error)) => Body::of(&error.payload),
-                Err(Failure::Throttled(reason)) => Body::Text(format!("\"{reason:?}\"")),
-                Err(Failure::System(message)) => {
-                    Body::Text(serde_json::Value::from(message.as_str()).to_string())
-                }
+                Err(Failure::Throttled(reason)) => Body::string(&format!("{reason:?}")),
+                Err(Failure::System(message)) => Body::string(message),
             },
         },
         Action::Wait { event, due, why } => Entry::Retry {

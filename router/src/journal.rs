@@ -12,8 +12,11 @@
 //! `t` is fabric time in nanoseconds. Entries of kind `real` carry what only this machine measured; they
 //! and the verdict entries `check` and `end` stay outside the trace hash.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::event::Payload;
 use crate::name::{FunctionName, Name, RequestId, RouteName, SinkName, SourceName};
 use crate::time::Timestamp;
 
@@ -219,34 +222,61 @@ impl Entry {
     }
 }
 
-/// A body in the journal: text as it is, anything else as base64 by the reader's leave.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Body {
-    /// UTF-8 text.
-    Text(String),
-    /// Bytes that are not UTF-8, in hexadecimal.
-    Hex(String),
-}
+/// A body in the journal: `{"text": …}`, or `{"hex": …}` for bytes that are not UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body(Payload);
 
 impl Body {
-    /// The body of some bytes.
-    pub fn of(bytes: &[u8]) -> Self {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Body::Text(text.to_owned()),
-            Err(_) => Body::Hex(bytes.iter().map(|b| format!("{b:02x}")).collect()),
-        }
+    /// The body of some bytes, which are shared.
+    pub fn of(bytes: &Payload) -> Self {
+        Body(bytes.clone())
+    }
+
+    /// A body that is a JSON string.
+    pub fn string(text: &str) -> Self {
+        Body(serde_json::Value::from(text).to_string().into())
     }
 
     /// The body as JSON; a body that is not JSON becomes a JSON string of its text.
     pub fn json(&self) -> serde_json::Value {
-        match self {
-            Body::Text(text) => {
-                serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::String(text.clone()))
-            }
-            Body::Hex(hex) => serde_json::Value::String(hex.clone()),
+        serde_json::from_slice(&self.0)
+            .unwrap_or_else(|_| serde_json::Value::String(String::from_utf8_lossy(&self.0).into_owned()))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Spelling<'a> {
+    Text(Cow<'a, str>),
+    Hex(Cow<'a, str>),
+}
+
+impl Serialize for Body {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let spelling = match std::str::from_utf8(&self.0) {
+            Ok(text) => Spelling::Text(text.into()),
+            Err(_) => Spelling::Hex(self.0.iter().map(|b| format!("{b:02x}")).collect()),
+        };
+        spelling.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Body {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Spelling::deserialize(deserializer)? {
+            Spelling::Text(text) => Ok(Body(text.into_owned().into())),
+            Spelling::Hex(hex) => bytes_of(&hex)
+                .map(|bytes| Body(bytes.into()))
+                .ok_or_else(|| serde::de::Error::custom("a body's hex is not hexadecimal")),
         }
     }
+}
+
+fn bytes_of(hex: &str) -> Option<Vec<u8>> {
+    let digits = hex.as_bytes().chunks(2);
+    digits
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect()
 }
 
 /// Where every accepted event ended: `accepted = done + dead + dropped + open`.
@@ -267,16 +297,19 @@ pub struct Ledger {
 /// Takes the lines of a journal. `json` is the line without its newline.
 pub trait Recorder {
     /// Takes one line.
-    fn record(&mut self, line: &Line, json: &str);
+    fn record(&mut self, line: &Line, json: &[u8]);
     /// The fabric rests: whatever is held back should go out.
     fn flush(&mut self) {}
 }
 
-/// Numbers, spells and hashes entries, and hands them to recorders.
+/// Takes entries, and numbers, spells and hashes them and hands them to recorders when the fabric rests: nobody
+/// who waits for an answer waits for that.
 pub struct Journal {
     next: u64,
     hasher: blake3::Hasher,
     ledger: Ledger,
+    unspelled: Vec<(Timestamp, Entry)>,
+    json: Vec<u8>,
     recorders: Vec<Box<dyn Recorder + Send>>,
 }
 
@@ -287,6 +320,8 @@ impl Journal {
             next: 0,
             hasher: blake3::Hasher::new(),
             ledger: Ledger::default(),
+            unspelled: Vec::new(),
+            json: Vec::new(),
             recorders,
         }
     }
@@ -294,30 +329,39 @@ impl Journal {
     /// Appends an entry.
     pub fn write(&mut self, t: Timestamp, entry: Entry) {
         self.count(&entry);
-        let traced = entry.is_traced();
-        let line = Line {
-            n: self.next,
-            t,
-            entry,
-        };
-        let json = serde_json::to_string(&line).expect("a journal line is always JSON");
-        if traced {
-            self.next += 1;
-            self.hasher.update(json.as_bytes());
-            self.hasher.update(b"\n");
-        }
-        for recorder in &mut self.recorders {
-            recorder.record(&line, &json);
-        }
+        self.unspelled.push((t, entry));
     }
 
-    /// Lets recorders write what they hold back.
+    /// Brings every entry to the recorders, and lets them write what they hold back.
     pub fn flush(&mut self) {
+        let mut entries = std::mem::take(&mut self.unspelled);
+        for (t, entry) in entries.drain(..) {
+            self.spell(t, entry);
+        }
+        // Its room is kept for the next ones.
+        self.unspelled = entries;
         self.recorders.iter_mut().for_each(|recorder| recorder.flush());
     }
 
+    fn spell(&mut self, t: Timestamp, entry: Entry) {
+        let traced = entry.is_traced();
+        let n = self.next;
+        let line = Line { n, t, entry };
+        self.json.clear();
+        serde_json::to_writer(&mut self.json, &line).expect("a journal line is always JSON");
+        if traced {
+            self.next += 1;
+            self.hasher.update(&self.json);
+            self.hasher.update(b"\n");
+        }
+        for recorder in &mut self.recorders {
+            recorder.record(&line, &self.json);
+        }
+    }
+
     /// The hash of everything traced so far, 64 hexadecimal digits.
-    pub fn trace(&self) -> String {
+    pub fn trace(&mut self) -> String {
+        self.flush();
         self.hasher.finalize().to_hex().to_string()
     }
 
@@ -345,5 +389,38 @@ impl Journal {
             }
             _ => {}
         }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_survive_the_journal_whatever_their_bytes() {
+        for bytes in [&b"{\"n\":1.50}"[..], b"no json", b"", b"\xff\x00"] {
+            let body = Body(Payload::from_static(bytes));
+            let text = serde_json::to_string(&body).unwrap_or_default();
+            assert_eq!(serde_json::from_str::<Body>(&text).ok(), Some(body), "{text}");
+        }
+        assert!(serde_json::from_str::<Body>(r#"{"hex":"zz"}"#).is_err());
+    }
+
+    #[test]
+    fn an_entry_is_counted_at_once_and_in_the_trace_when_asked() {
+        let mut journal = Journal::new(Vec::new());
+        let empty = journal.trace();
+        let entry = Entry::Clock {
+            from: Timestamp::VIRTUAL_START,
+            why: "test".to_owned(),
+        };
+        journal.write(Timestamp::VIRTUAL_START, entry);
+        assert_ne!(journal.trace(), empty);
     }
 }

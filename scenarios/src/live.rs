@@ -93,7 +93,7 @@ fn short(name: &str) -> &str {
 }
 
 impl Recorder for Terminal {
-    fn record(&mut self, line: &Line, _json: &str) {
+    fn record(&mut self, line: &Line, _json: &[u8]) {
         if let Some(text) = self.text(line) {
             self.held.push_str(&text);
             self.held.push('\n');

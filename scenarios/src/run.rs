@@ -302,6 +302,7 @@ impl<'a> Stage<'a> {
             ledger,
             trace: trace.clone(),
         });
+        self.fabric.journal.flush();
         run.trace = trace;
         run.virtual_time = self.last_event.since(self.scenario.clock_start);
         run.boot = self.fabric.hands.boot;
@@ -313,6 +314,7 @@ impl<'a> Stage<'a> {
         let Some(expect) = self.expectations.end.take() else {
             return;
         };
+        self.fabric.journal.flush();
         run.failed.extend(self.judge(&expect, None));
         for index in self.fabric.hands.unused_faults() {
             let fault = &self.scenario.faults[index];
@@ -362,6 +364,7 @@ impl<'a> Stage<'a> {
         let Some(expect) = self.expectations.steps.get(&step.id) else {
             return;
         };
+        self.fabric.journal.flush();
         let found = self.judge(expect, reply);
         run.failed.extend(found);
     }
@@ -603,6 +606,7 @@ impl<'a> Stage<'a> {
         }
         let accepted = self.fabric.journal.ledger().accepted;
         if accepted > self.scenario.limits.events {
+            self.fabric.journal.flush();
             return Err(Halt::Broken(self.too_many(accepted)));
         }
         match turn {

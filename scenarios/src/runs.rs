@@ -13,7 +13,7 @@ use router::journal::{Line, Recorder};
 /// The name of the journal in a run's directory.
 pub const JOURNAL: &str = "journal.jsonl";
 
-/// Writes lines to a file, flushed at each entry that ends something.
+/// Writes lines to a file, flushed whenever the fabric rests.
 pub struct FileRecorder {
     file: Option<BufWriter<File>>,
     path: PathBuf,
@@ -35,12 +35,9 @@ impl FileRecorder {
 }
 
 impl Recorder for FileRecorder {
-    fn record(&mut self, _line: &Line, json: &str) {
+    fn record(&mut self, _line: &Line, json: &[u8]) {
         let Some(file) = &mut self.file else { return };
-        if let Err(error) = file
-            .write_all(json.as_bytes())
-            .and_then(|()| file.write_all(b"\n"))
-        {
+        if let Err(error) = file.write_all(json).and_then(|()| file.write_all(b"\n")) {
             self.give_up(&error);
         }
     }
@@ -74,7 +71,7 @@ impl MemoryRecorder {
 }
 
 impl Recorder for MemoryRecorder {
-    fn record(&mut self, line: &Line, _json: &str) {
+    fn record(&mut self, line: &Line, _json: &[u8]) {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -90,12 +90,7 @@ fn describe_filter(args: &Test) -> String {
 }
 
 /// Runs everything on `jobs` threads; `tell` hears of each in the order of the files.
-fn run_all(
-    loaded: &[Loaded],
-    args: &Test,
-    stop: &Stop,
-    mut tell: impl FnMut(&Verdict),
-) -> Vec<Verdict> {
+fn run_all(loaded: &[Loaded], args: &Test, stop: &Stop, mut tell: impl FnMut(&Verdict)) -> Vec<Verdict> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = args.jobs.unwrap_or(cores).clamp(1, loaded.len().max(1));
     let next = AtomicUsize::new(0);
