@@ -4,11 +4,15 @@
 //! and the response back, with no fabric, journal or checks. Both are called over one keep-alive connection, in turn
 //! (A B A B …), so that a noisy machine hits both alike. Run it with `cargo bench --bench invoke`.
 
-use std::io::{BufRead, BufReader, Read, Write};
+mod common;
+
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use common::{Up, micros, percentile};
 
 const CALLS: usize = 2000;
 const WARM_UP: usize = 200;
@@ -52,7 +56,7 @@ fn main() {
         });
         std::fs::write(&file, bootstrap).expect("written");
         let mut relay = Relay::start(&program, &file, root.path());
-        let mut up = Up::start(runtime, root.path());
+        let mut up = Caller::start(runtime, root.path());
         for _ in 0..WARM_UP {
             relay.call();
             up.call();
@@ -62,17 +66,14 @@ fn main() {
             a.push(time(|| relay.call()));
             b.push(time(|| up.call()));
         }
-        a.sort();
-        b.sort();
-        let ratio = b[CALLS / 2].as_secs_f64() / a[CALLS / 2].as_secs_f64();
-        let at =
-            |all: &[Duration], percent: usize| format!("{} µs", all[all.len() * percent / 100].as_micros());
+        let (floor, ours) = (percentile(&mut a, 50), percentile(&mut b, 50));
         println!(
-            "{name:<8} {:>12} {:>12} {ratio:>7.2}× {:>12} {:>12}",
-            at(&a, 50),
-            at(&b, 50),
-            at(&a, 99),
-            at(&b, 99)
+            "{name:<8} {:>12} {:>12} {:>7.2}× {:>12} {:>12}",
+            micros(floor),
+            micros(ours),
+            ours.as_secs_f64() / floor.as_secs_f64(),
+            micros(percentile(&mut a, 99)),
+            micros(percentile(&mut b, 99))
         );
     }
 }
@@ -190,49 +191,29 @@ fn try_read(stream: &mut TcpStream) -> Option<Vec<u8>> {
     }
 }
 
-struct Up {
-    caller: TcpStream,
-    child: Child,
+/// A caller's connection to a running fabric.
+struct Caller {
+    stream: TcpStream,
+    _up: Up,
 }
 
-impl Up {
-    fn start(runtime: &str, code: &Path) -> Up {
+impl Caller {
+    fn start(runtime: &str, code: &Path) -> Caller {
         let project =
             format!("schema: 1\nfunctions:\n  f: {{ runtime: {runtime}, handler: app.handler, code: . }}\n");
         std::fs::write(code.join("triggerfish.yaml"), project).expect("written");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_triggerfish"))
-            .args(["up", "--listen", "127.0.0.1:0"])
-            .current_dir(code)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
-        let ready = lines.next().expect("a line").expect("text");
-        let address = ready
-            .split("http://")
-            .nth(1)
-            .and_then(|rest| rest.split(' ').next())
-            .expect("an address")
-            .to_owned();
+        let mut up = Up::start(code);
         // The terminal's lines must not fill the pipe.
+        let lines = up.lines();
         std::thread::spawn(move || lines.for_each(drop));
-        let caller = TcpStream::connect(address).expect("a connection");
-        caller.set_nodelay(true).expect("no delay");
-        Up { caller, child }
+        let stream = TcpStream::connect(&up.address).expect("a connection");
+        stream.set_nodelay(true).expect("no delay");
+        Caller { stream, _up: up }
     }
 
     fn call(&mut self) {
-        post(&mut self.caller, "/2015-03-31/functions/f/invocations");
-        let body = read(&mut self.caller);
+        post(&mut self.stream, "/2015-03-31/functions/f/invocations");
+        let body = read(&mut self.stream);
         assert!(body.starts_with(b"{\"n\""), "{}", String::from_utf8_lossy(&body));
-    }
-}
-
-impl Drop for Up {
-    fn drop(&mut self) {
-        let _ = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status();
-        let _ = self.child.wait();
     }
 }

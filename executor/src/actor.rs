@@ -14,7 +14,8 @@ use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use nix::unistd::Pid;
 use router::event::{AttemptId, ErrorKind, Failure, FunctionError, Invocation, Outcome};
-use router::name::{Name, Seed};
+use router::name::{Name, Seed, hex};
+use router::settings::function_arn;
 use router::time::Timestamp;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
@@ -618,10 +619,11 @@ impl Actor {
 /// The headers of an event (spec/runtime-api §2).
 fn headers(site: &Site, job: &Job, deadline: Duration) -> Vec<(HeaderName, HeaderValue)> {
     let invocation = &job.invocation;
-    let arn = format!(
-        "arn:aws:lambda:{}:{}:function:{}",
-        site.region, site.account, site.spec.name
-    );
+    let mut arn = function_arn(&site.region, &site.account, &site.spec.name);
+    if let Some(qualifier) = &invocation.event.qualifier {
+        arn.push(':');
+        arn.push_str(qualifier);
+    }
     let texts = [
         ("lambda-runtime-aws-request-id", invocation.event.id.to_string()),
         ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
@@ -653,7 +655,6 @@ fn headers(site: &Site, job: &Job, deadline: Duration) -> Vec<(HeaderName, Heade
 }
 
 fn trace_id(seed: Seed, invocation: &Invocation, now: Timestamp) -> String {
-    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
     let root = seed.bytes(&format!("trace:{}", invocation.event.name));
     let parent = seed.bytes(&format!("trace:{}", invocation.name));
     let seconds = now.as_millis() / 1000;

@@ -13,7 +13,7 @@ use std::process::Stdio;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::Pid;
-use router::name::{Name, Seed};
+use router::name::{Name, Seed, hex};
 use router::time::Timestamp;
 use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, Command};
@@ -112,10 +112,7 @@ impl Launch<'_> {
         let mut all = self.presets(&code);
         all.extend(self.spec.environment.clone());
         let date = self.born.iso_millis();
-        let stream: String = self.seed.bytes(self.environment.as_str())[..16]
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
+        let stream = hex(&self.seed.bytes(self.environment.as_str())[..16]);
         let reserved = [
             ("_HANDLER", self.spec.handler.clone()),
             ("AWS_REGION", self.region.to_owned()),

@@ -147,6 +147,7 @@ mod tests {
             subject: String::new(),
             to: FunctionName::new("resize"),
             lane: Lane::Queue,
+            qualifier: None,
             client_context: None,
             payload: payload.into(),
         }

@@ -52,6 +52,8 @@ pub struct Event {
     pub to: FunctionName,
     /// How it travels.
     pub lane: Lane,
+    /// The qualifier that the caller named, for the ARN that the handler sees (spec/lambda §5.2).
+    pub qualifier: Option<Box<str>>,
     /// Decoded client context, if the caller sent one (spec/lambda §5.1).
     pub client_context: Option<String>,
     /// The event document.

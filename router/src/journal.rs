@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::event::Payload;
-use crate::name::{FunctionName, Name, RequestId, RouteName, SinkName, SourceName};
+use crate::name::{FunctionName, Name, RequestId, RouteName, SinkName, SourceName, hex};
 use crate::time::Timestamp;
 
 /// The version of the format; readers accept all older ones and keep entries they do not know.
@@ -255,7 +255,7 @@ impl Serialize for Body {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let spelling = match std::str::from_utf8(&self.0) {
             Ok(text) => Spelling::Text(text.into()),
-            Err(_) => Spelling::Hex(self.0.iter().map(|b| format!("{b:02x}")).collect()),
+            Err(_) => Spelling::Hex(hex(&self.0).into()),
         };
         spelling.serialize(serializer)
     }

@@ -62,7 +62,7 @@ impl Seed {
         let mut b = self.bytes(name);
         b[6] = (b[6] & 0x0f) | 0x40;
         b[8] = (b[8] & 0x3f) | 0x80;
-        let h: String = b[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let h = hex(&b[..16]);
         RequestId::new(format!(
             "{}-{}-{}-{}-{}",
             &h[..8],
@@ -72,6 +72,16 @@ impl Seed {
             &h[20..]
         ))
     }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |n: u8| char::from(DIGITS[usize::from(n)]);
+    bytes
+        .iter()
+        .flat_map(|b| [digit(b >> 4), digit(b & 15)])
+        .collect()
 }
 
 macro_rules! text_newtype {

@@ -426,6 +426,7 @@ impl Router {
                         subject: format!("result of {}", delivery.event.to),
                         to: function,
                         lane: Lane::Queue,
+                        qualifier: None,
                         client_context: None,
                         payload: record,
                     },

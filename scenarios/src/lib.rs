@@ -11,6 +11,7 @@
 
 pub mod assemble;
 pub mod clock;
+pub mod cycle;
 pub mod decode;
 pub mod diagnostic;
 pub mod expect;

@@ -504,6 +504,7 @@ impl<'a> Stage<'a> {
             subject: function.to_string(),
             to: function,
             lane,
+            qualifier: None,
             client_context,
             payload,
         };

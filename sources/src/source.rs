@@ -190,6 +190,7 @@ impl Emitter {
                     subject: subject.to_owned(),
                     to: to.clone(),
                     lane: Lane::Queue,
+                    qualifier: None,
                     client_context: None,
                     payload: document(&operation, route),
                 }

@@ -81,6 +81,7 @@ fn call(args: &Invoke, files: &mut Files) -> Result<Outcome, Problem> {
         subject: function.to_string(),
         to: function,
         lane,
+        qualifier: None,
         client_context: None,
         payload: payload.into(),
     };

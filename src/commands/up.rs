@@ -18,6 +18,7 @@ use router::name::{FunctionName, Seed};
 use router::router::{Input, Router};
 use scenarios::assemble::{self, Places};
 use scenarios::clock::{SystemClock, system_now};
+use scenarios::cycle::CycleWatch;
 use scenarios::diagnostic::{Diagnostic, Files};
 use scenarios::file::Scenario;
 use scenarios::hands::{Entrance, LiveHands, Replies};
@@ -148,10 +149,7 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     let hosts = host_sources(project, ready, seed, &entrance)?;
     let replies = Replies::default();
     let shared = Gateway {
-        functions: names
-            .iter()
-            .map(|name| (name.clone(), settings.arn(name)))
-            .collect(),
+        functions: names.iter().cloned().collect(),
         entrance,
         replies: replies.clone(),
         seed,
@@ -163,6 +161,7 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     let recorders: Vec<Box<dyn Recorder + Send>> = vec![
         Box::new(FileRecorder::create(&journal)?),
         Box::new(Terminal::new(color)),
+        Box::<CycleWatch>::default(),
     ];
     let hands = LiveHands::new(executor, replies);
     let inbox = Inbox { arrivals, news };

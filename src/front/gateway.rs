@@ -3,7 +3,7 @@
 //! Safe by default: only a loopback `Host` is answered, and a request from a page of another origin is not.
 //! Deliberately absent: what the calls mean; that is in [`super::lambda`].
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -22,6 +22,8 @@ use hyper_util::rt::TokioIo;
 use router::event::{Event, Failure, Lane, Outcome};
 use router::name::{FunctionName, Name, RequestId, Seed, SourceName};
 use router::router::Input;
+use router::settings::function_arn;
+use scenarios::assemble::{ACCOUNT, REGION};
 use scenarios::hands::{Entrance, Replies};
 use tokio::net::TcpListener;
 
@@ -29,8 +31,8 @@ use super::lambda::{self, ApiError, InvocationType, Invoke};
 
 /// What every connection shares.
 pub struct Gateway {
-    /// The functions, with their ARNs.
-    pub functions: BTreeMap<FunctionName, String>,
+    /// The functions.
+    pub functions: BTreeSet<FunctionName>,
     /// The way into the fabric.
     pub entrance: Entrance,
     /// Callers that wait.
@@ -118,15 +120,10 @@ async fn call(
         body,
     })?;
     let function = FunctionName::new(invoke.function.as_str());
-    let Some(_) = gateway.functions.get(&function) else {
-        let known = gateway
-            .functions
-            .values()
-            .next()
-            .map_or("arn:aws:lambda:us-east-1:123456789012:function:", |a| a);
-        let prefix = known.rsplit_once(':').map_or("", |(prefix, _)| prefix);
-        return Err(ApiError::not_found(&format!("{prefix}:{function}:$LATEST")));
-    };
+    if !gateway.functions.contains(&function) {
+        let arn = function_arn(REGION, ACCOUNT, &function);
+        return Err(ApiError::not_found(&format!("{arn}:$LATEST")));
+    }
     match invoke.kind {
         InvocationType::DryRun => Ok(respond(204, id, &[], Bytes::new())),
         InvocationType::Event => {
@@ -172,6 +169,7 @@ fn event(invoke: &Invoke, to: FunctionName, name: String, id: &RequestId, lane: 
         subject: to.to_string(),
         to,
         lane,
+        qualifier: invoke.qualifier.as_deref().map(Box::from),
         client_context: invoke.client_context.clone(),
         payload: invoke.payload.clone(),
     }

@@ -31,8 +31,8 @@ pub enum InvocationType {
 pub struct Invoke {
     /// The function's bare name.
     pub function: String,
-    /// Whether `$LATEST` was asked for by name.
-    pub qualified: bool,
+    /// The qualifier, where one was named: `$LATEST` so far.
+    pub qualifier: Option<String>,
     /// How.
     pub kind: InvocationType,
     /// Whether the log tail is wanted.
@@ -142,7 +142,7 @@ pub fn parse(request: &Request<'_>) -> Result<Invoke, ApiError> {
             request.method, request.path
         )));
     }
-    let (function, mut qualified) = function_name(&decode(name))?;
+    let (function, mut qualifier) = function_name(&decode(name))?;
     for (key, value) in request
         .query
         .unwrap_or("")
@@ -150,7 +150,7 @@ pub fn parse(request: &Request<'_>) -> Result<Invoke, ApiError> {
         .filter_map(|pair| pair.split_once('='))
     {
         if key == "Qualifier" {
-            qualified |= is_latest(&decode(value))?;
+            qualifier = Some(latest(&decode(value))?);
         }
     }
     let kind = match (request.header)("x-amz-invocation-type").as_deref() {
@@ -173,7 +173,7 @@ pub fn parse(request: &Request<'_>) -> Result<Invoke, ApiError> {
     check_size(kind, request.body.len())?;
     Ok(Invoke {
         function,
-        qualified,
+        qualifier,
         kind,
         tail,
         client_context,
@@ -238,20 +238,19 @@ fn client_context(text: &str) -> Result<String, ApiError> {
     }
 }
 
-/// The bare name in any of the forms of spec/lambda §2, and whether `$LATEST` was named.
-fn function_name(text: &str) -> Result<(String, bool), ApiError> {
+/// The bare name in any of the forms of spec/lambda §2, and the qualifier behind it.
+fn function_name(text: &str) -> Result<(String, Option<String>), ApiError> {
     let after_function = text.rsplit_once("function:").map_or(text, |(_, rest)| rest);
     let (name, qualifier) = match after_function.split_once(':') {
         Some((name, qualifier)) => (name, Some(qualifier)),
         None => (after_function, None),
     };
-    let qualified = qualifier.map(is_latest).transpose()?.unwrap_or(false);
-    Ok((name.to_owned(), qualified))
+    Ok((name.to_owned(), qualifier.map(latest).transpose()?))
 }
 
-fn is_latest(qualifier: &str) -> Result<bool, ApiError> {
+fn latest(qualifier: &str) -> Result<String, ApiError> {
     if qualifier == "$LATEST" {
-        return Ok(true);
+        return Ok(qualifier.to_owned());
     }
     Err(ApiError::unsupported(&format!(
         "the qualifier `{qualifier}` (versions and aliases)"
@@ -323,7 +322,7 @@ mod tests {
             &[],
             b"",
         );
-        assert_eq!(asked.map(|i| i.qualified), Ok(true));
+        assert_eq!(asked.map(|i| i.qualifier), Ok(Some("$LATEST".to_owned())));
     }
 
     #[test]

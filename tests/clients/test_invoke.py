@@ -37,7 +37,8 @@ def handler(event, context):
         raise ValueError(event["fail"])
     print("got", sorted(event))
     custom = context.client_context.custom if context.client_context else None
-    return {"event": event, "id": context.aws_request_id, "custom": custom, "env": os.environ["GREETING"]}
+    return {"event": event, "id": context.aws_request_id, "custom": custom, "env": os.environ["GREETING"],
+            "arn": context.invoked_function_arn}
 """
 
 NODE = """
@@ -100,6 +101,12 @@ class Clients(unittest.TestCase):
         self.assertIn("START RequestId: " + body["id"], tail)
         self.assertIn("got ['n']\n", tail)
         self.assertRegex(tail, r"REPORT RequestId: .*\tMax Memory Used: \d+ MB\t")
+
+    def test_the_handler_sees_the_arn_as_it_was_asked_for(self):
+        arn = "arn:aws:lambda:us-east-1:123456789012:function:echo"
+        for asked, seen in [({}, arn), ({"Qualifier": "$LATEST"}, arn + ":$LATEST")]:
+            answer = self.client.invoke(FunctionName="echo", **asked)
+            self.assertEqual(json.loads(answer["Payload"].read())["arn"], seen)
 
     def test_a_raising_handler_is_a_function_error(self):
         answer = self.client.invoke(FunctionName="echo", Payload=b'{"fail": "no"}')
