@@ -54,6 +54,25 @@ fn every_dependency_says_why() {
 }
 
 #[test]
+fn nothing_that_deny_toml_bans_is_linked() {
+    let read = |name: &str| std::fs::read_to_string(root().join(name)).expect("a file");
+    let (rules, lock) = (read("deny.toml"), read("Cargo.lock"));
+    let banned = rules
+        .lines()
+        .find_map(|line| line.strip_prefix("deny = ["))
+        .expect("bans");
+    let banned: Vec<&str> = banned
+        .trim_end_matches(']')
+        .split(", ")
+        .map(|word| word.trim_matches('"'))
+        .collect();
+    assert!(banned.len() > 1, "{banned:?}");
+    for name in banned {
+        assert!(!lock.contains(&format!("name = \"{name}\"")), "{name} is banned");
+    }
+}
+
+#[test]
 fn every_source_has_a_sample_and_a_scenario() {
     let binary = env!("CARGO_BIN_EXE_triggerfish");
     let listed = Command::new(binary)

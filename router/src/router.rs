@@ -254,6 +254,9 @@ impl Router {
     }
 
     fn start(&mut self, now: Timestamp, id: u64) {
+        if let Some(delivery) = self.take_expired(now, id) {
+            return self.give_up(now, delivery, Condition::EventAgeExceeded);
+        }
         let Some(delivery) = self.deliveries.get_mut(&id) else {
             return;
         };
@@ -297,6 +300,16 @@ impl Router {
                 self.judge(now, id, outcome);
             }
         }
+    }
+
+    /// Takes out an event that grew too old while it waited for a slot; retries look ahead and never do.
+    fn take_expired(&mut self, now: Timestamp, id: u64) -> Option<Delivery> {
+        let delivery = self.deliveries.get(&id).filter(|d| d.event.lane == Lane::Queue)?;
+        let max_age = self.function(&delivery.event.to).retry.max_age;
+        if now.since(delivery.accepted) <= max_age {
+            return None;
+        }
+        self.deliveries.remove(&id)
     }
 
     fn finished(&mut self, now: Timestamp, attempt: AttemptId, outcome: Outcome, ran: Option<Ran>) {
