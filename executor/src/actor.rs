@@ -26,7 +26,7 @@ use crate::function::{FunctionSpec, Injury, Pace};
 use crate::logs::{Drained, Log, drain};
 use crate::pool::Number;
 use crate::process::{Launch, MemoryMeter, exit_of};
-use crate::report::{Report, Status};
+use crate::report::{self, Report, Status};
 use crate::runtime_api::{Call, Handout, RuntimeApi};
 use crate::runtime_call::Reply;
 use crate::{freeze, payload};
@@ -185,8 +185,12 @@ struct Actor {
     machine: Environment,
     child: Option<Child>,
     group: Option<Pid>,
+    /// Killed groups of which something may be left to reap.
+    dead: Vec<Pid>,
     pipe: Option<AsyncFd<File>>,
     alarm: Option<Instant>,
+    /// What the alarm stands for.
+    limit: Alarm,
     /// The `next` that waits for an event.
     parked: Option<oneshot::Sender<Handout>>,
     /// The call that is being answered.
@@ -238,8 +242,10 @@ impl Actor {
             api,
             child: None,
             group: None,
+            dead: Vec::new(),
             pipe: None,
             alarm: None,
+            limit: Alarm::Off,
             parked: None,
             asking: None,
             replying: None,
@@ -276,6 +282,9 @@ impl Actor {
                 Wake::Exited(exit) => self.exited(exit, &mut calls).await,
                 Wake::Rang => {
                     self.alarm = None;
+                    if self.limit == Alarm::Init {
+                        self.note_slow_init();
+                    }
                     self.hear(Heard::Rang);
                 }
                 Wake::Dropped => {
@@ -311,6 +320,10 @@ impl Actor {
                 if let (Some(spawned), 1, None) = (self.clock.spawned, self.spawns, self.clock.began) {
                     self.clock.init = Some(spawned.elapsed());
                 }
+                // A process that dies before it answers would leave nothing to report otherwise.
+                if self.peak == 0 {
+                    self.measure();
+                }
                 self.asking = Some(asking);
                 self.hear(Heard::Next);
             }
@@ -334,6 +347,7 @@ impl Actor {
     async fn exited(&mut self, exit: Exit, calls: &mut mpsc::UnboundedReceiver<Call>) {
         if let Some(group) = self.group.take() {
             freeze::kill(group);
+            self.dead.push(group);
         }
         self.child = None;
         self.parked = None;
@@ -348,6 +362,8 @@ impl Actor {
         self.parked = None;
         self.drain();
         self.pipe = None;
+        // What the process had started fell to us, if we adopt orphans, and would stay a zombie.
+        self.dead.retain(|group| !freeze::reaped(*group));
         tracing::debug!(environment = %self.name, ?exit, "process ended");
         self.hear(Heard::Exited(exit));
     }
@@ -402,6 +418,7 @@ impl Actor {
     }
 
     fn set_alarm(&mut self, alarm: Alarm) {
+        self.limit = alarm;
         self.alarm = match alarm {
             Alarm::Off => None,
             Alarm::Init => Some(after(self.site.init_timeout)),
@@ -477,6 +494,20 @@ impl Actor {
         {
             self.pipe = None;
         }
+        self.share_lines();
+    }
+
+    /// The first start took too long: AWS's line (spec/lambda §3.1), and what one does about it.
+    fn note_slow_init(&mut self) {
+        self.drain();
+        self.log.flush();
+        let limit = self.site.init_timeout;
+        self.log.push(report::init_timed_out(limit).as_bytes());
+        let note = format!(
+            "[triggerfish] the runtime did not ask for an event within {} s, so it is started once more: does the program speak the Runtime API of AWS_LAMBDA_RUNTIME_API?\n",
+            limit.as_secs_f64()
+        );
+        self.log.push(note.as_bytes());
         self.share_lines();
     }
 

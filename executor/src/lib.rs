@@ -14,6 +14,7 @@
 //! Deliberately absent: the router's rules, journals, HTTP towards callers, cgroups and namespaces.
 
 mod actor;
+mod body;
 mod environment;
 mod executor;
 mod freeze;
