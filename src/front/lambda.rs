@@ -8,6 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::json;
 
+use super::name;
+
 /// The largest body of a synchronous invoke, in bytes.
 pub const SYNC_LIMIT: usize = 6_291_456;
 /// The largest body of an asynchronous invoke, in bytes (since October 2025).
@@ -62,6 +64,18 @@ impl ApiError {
             status,
             code,
             body: json!({ "Type": "User", "message": message }).to_string(),
+        }
+    }
+
+    /// A value that breaks its shape (spec/errors §2).
+    pub fn constraint(value: &str, path: &str, rule: &str) -> Self {
+        let message = format!(
+            "1 validation error detected: Value '{value}' at '{path}' failed to satisfy constraint: {rule}"
+        );
+        ApiError {
+            status: 400,
+            code: "ValidationException",
+            body: json!({ "message": message }).to_string(),
         }
     }
 
@@ -142,7 +156,7 @@ pub fn parse(request: &Request<'_>) -> Result<Invoke, ApiError> {
             request.method, request.path
         )));
     }
-    let (function, mut qualified) = function_name(&decode(name))?;
+    let (function, mut qualified) = name::function(&decode(name))?;
     for (key, value) in request
         .query
         .unwrap_or("")
@@ -150,7 +164,7 @@ pub fn parse(request: &Request<'_>) -> Result<Invoke, ApiError> {
         .filter_map(|pair| pair.split_once('='))
     {
         if key == "Qualifier" {
-            qualified |= is_latest(&decode(value))?;
+            qualified |= name::is_latest(&decode(value))?;
         }
     }
     let kind = match (request.header)("x-amz-invocation-type").as_deref() {
@@ -158,15 +172,21 @@ pub fn parse(request: &Request<'_>) -> Result<Invoke, ApiError> {
         Some("Event") => InvocationType::Event,
         Some("DryRun") => InvocationType::DryRun,
         Some(other) => {
-            let text = format!(
-                "1 validation error detected: Value '{other}' at 'invocationType' failed to satisfy constraint: \
-                 Member must satisfy enum value set: [Event, RequestResponse, DryRun]"
-            );
-            return Err(ApiError::user(400, "InvalidParameterValueException", text));
+            let rule = "Member must satisfy enum value set: [Event, RequestResponse, DryRun]";
+            return Err(ApiError::constraint(other, "invocationType", rule));
         }
     };
-    let tail = (request.header)("x-amz-log-type").as_deref() == Some("Tail")
-        && kind == InvocationType::RequestResponse;
+    let tail = match (request.header)("x-amz-log-type").as_deref() {
+        None | Some("None") => false,
+        Some("Tail") => kind == InvocationType::RequestResponse,
+        Some(other) => {
+            let rule = "Member must satisfy enum value set: [None, Tail]";
+            return Err(ApiError::constraint(other, "logType", rule));
+        }
+    };
+    if (request.header)("x-amz-tenant-id").is_some() {
+        return Err(ApiError::unsupported("X-Amz-Tenant-Id (tenant isolation)"));
+    }
     let client_context = (request.header)("x-amz-client-context")
         .map(|c| client_context(&c))
         .transpose()?;
@@ -204,18 +224,25 @@ fn payload(body: &Bytes) -> Result<Bytes, ApiError> {
     if body.is_empty() {
         return Ok(Bytes::from_static(b"{}"));
     }
-    match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
+    // The parser does not look into the strings it skips.
+    let text = std::str::from_utf8(body).map_err(|e| {
+        let before = &body[..e.valid_up_to()];
+        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        let column = before.iter().rev().take_while(|b| **b != b'\n').count() + 1;
+        not_json("Invalid UTF-8", line, column)
+    })?;
+    match serde_json::from_str::<serde::de::IgnoredAny>(text) {
         Ok(_) => Ok(body.clone()),
-        Err(e) => {
-            let text = format!(
-                "Could not parse request body into json: Could not parse payload into json: {e}\n at [Source: \
-                 REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: {}, column: {}]",
-                e.line(),
-                e.column()
-            );
-            Err(ApiError::user(400, "InvalidRequestContentException", text))
-        }
+        Err(e) => Err(not_json(&e.to_string(), e.line(), e.column())),
     }
+}
+
+fn not_json(why: &str, line: usize, column: usize) -> ApiError {
+    let text = format!(
+        "Could not parse request body into json: Could not parse payload into json: {why}\n at [Source: \
+         REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: {line}, column: {column}]"
+    );
+    ApiError::user(400, "InvalidRequestContentException", text)
 }
 
 fn client_context(text: &str) -> Result<String, ApiError> {
@@ -236,26 +263,6 @@ fn client_context(text: &str) -> Result<String, ApiError> {
         Ok(_) => Err(bad("not an object")),
         Err(e) => Err(bad(&e.to_string())),
     }
-}
-
-/// The bare name in any of the forms of spec/lambda §2, and whether `$LATEST` was named.
-fn function_name(text: &str) -> Result<(String, bool), ApiError> {
-    let after_function = text.rsplit_once("function:").map_or(text, |(_, rest)| rest);
-    let (name, qualifier) = match after_function.split_once(':') {
-        Some((name, qualifier)) => (name, Some(qualifier)),
-        None => (after_function, None),
-    };
-    let qualified = qualifier.map(is_latest).transpose()?.unwrap_or(false);
-    Ok((name.to_owned(), qualified))
-}
-
-fn is_latest(qualifier: &str) -> Result<bool, ApiError> {
-    if qualifier == "$LATEST" {
-        return Ok(true);
-    }
-    Err(ApiError::unsupported(&format!(
-        "the qualifier `{qualifier}` (versions and aliases)"
-    )))
 }
 
 /// Percent-decoding; a broken escape stays as it is.
@@ -324,6 +331,27 @@ mod tests {
             b"",
         );
         assert_eq!(asked.map(|i| i.qualified), Ok(true));
+    }
+
+    #[test]
+    fn words_nobody_knows_are_refused() {
+        let path = "/2015-03-31/functions/f/invocations";
+        for (header, value) in [("x-amz-log-type", "tail"), ("x-amz-invocation-type", "Later")] {
+            let error = ask(path, &[(header, value)], b"").err();
+            assert_eq!(error.map(|e| e.code), Some("ValidationException"), "{header}");
+        }
+        let tenant = ask(path, &[("x-amz-tenant-id", "t")], b"").err();
+        assert_eq!(tenant.map(|e| e.status), Some(501));
+    }
+
+    #[test]
+    fn a_payload_is_utf8() {
+        let path = "/2015-03-31/functions/f/invocations";
+        let error = ask(path, &[], b"{\n \"\xff\": 1}").err();
+        assert!(
+            error.is_some_and(|e| e.body.contains("Invalid UTF-8") && e.body.contains("line: 2, column: 3"))
+        );
+        assert!(ask(path, &[], "\"\u{e9}\"".as_bytes()).is_ok());
     }
 
     #[test]
