@@ -29,9 +29,9 @@ use crate::process::{Launch, MemoryMeter, exit_of};
 use crate::report::{self, Report, Status};
 use crate::runtime_api::{Call, Handout, RuntimeApi};
 use crate::runtime_call::Reply;
-use crate::{freeze, payload};
+use crate::{freeze, payload, strays};
 
-/// How long the connections of a dead process may take to be read to their end.
+/// How long the connections of a dead process may take to be read to their end, and its children to die.
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// What an environment has to tell the fabric's thread; give it to [`Executor::hear`](crate::Executor::hear).
@@ -362,10 +362,26 @@ impl Actor {
         self.parked = None;
         self.drain();
         self.pipe = None;
-        // What the process had started fell to us, if we adopt orphans, and would stay a zombie.
-        self.dead.retain(|group| !freeze::reaped(*group));
+        self.reap().await;
         tracing::debug!(environment = %self.name, ?exit, "process ended");
         self.hear(Heard::Exited(exit));
+    }
+
+    /// What the process had started fell to us, if we adopt orphans. It dies with its environment, also where
+    /// it has left the group, and must not stay a zombie.
+    async fn reap(&mut self) {
+        self.dead.extend(strays::kill(&self.api.address));
+        let all = async {
+            loop {
+                self.dead.retain(|group| !freeze::reaped(*group));
+                if self.dead.is_empty() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        // What takes longer to die is looked at again after the next end.
+        let _ = tokio::time::timeout(SETTLE, all).await;
     }
 
     fn hear(&mut self, heard: Heard) {
@@ -466,7 +482,14 @@ impl Actor {
                 use std::io::ErrorKind::{NotFound, PermissionDenied};
                 let entrypoint = matches!(error.kind(), NotFound | PermissionDenied)
                     || error.raw_os_error() == Some(libc::ENOEXEC);
-                let why = format!("fork/exec {}: {error}", self.site.program.display());
+                // The texts of Go, which is what AWS shows.
+                let text = match (error.kind(), error.raw_os_error()) {
+                    (NotFound, _) => "no such file or directory".to_owned(),
+                    (PermissionDenied, _) => "permission denied".to_owned(),
+                    (_, Some(libc::ENOEXEC)) => "exec format error".to_owned(),
+                    _ => error.to_string(),
+                };
+                let why = format!("fork/exec {}: {text}", self.site.program.display());
                 Some(Heard::Unstartable { entrypoint, why })
             }
         }

@@ -28,6 +28,7 @@ mod report;
 mod runtime_api;
 mod runtime_call;
 mod scripted;
+mod strays;
 
 pub use actor::News;
 pub use executor::{Executor, Heard, Options, StartError};
