@@ -14,6 +14,8 @@ import traceback
 HOST, _, PORT = os.environ["AWS_LAMBDA_RUNTIME_API"].rpartition(":")
 BASE = "/2018-06-01/runtime"
 NBSP = "\u00a0"
+# Stands for a number until the text around it is written; nobody can have it in a text of theirs.
+MARK = os.urandom(16).hex()
 
 
 class Api:
@@ -251,10 +253,9 @@ def describe(error, request_id):
         trace = shown = own_frames(error)
     document = {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": trace}
     line = f"[ERROR] {kind}: {message}" if message else f"[ERROR] {kind}"
-    if shown:
-        indented = "".join(shown).rstrip("\n").replace("\n", "\r")
-        line += "\rTraceback (most recent call last):\r" + indented.replace("  ", NBSP * 2)
-    return kind, json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"), line
+    indented = "".join(shown).rstrip("\n").replace("\n", "\r")
+    line += "\rTraceback (most recent call last):\r" + indented.replace("  ", NBSP * 2)
+    return kind, json.dumps(document, ensure_ascii=ASCII).encode("utf-8", "replace"), line
 
 
 def say(line):
@@ -273,19 +274,34 @@ def flush():
             pass
 
 
+# AWS's encoder escapes letters beyond ASCII up to Python 3.11's runtime, and not after it.
+ASCII = os.environ.get("AWS_EXECUTION_ENV", "").rpartition(".")[2] in ("8", "9", "10", "11")
+
+
 def encode(value):
+    """The answer as AWS's encoder writes it: bytes as they are, a Decimal with all its digits."""
+    if isinstance(value, bytes):
+        return value
+    marks = {}
+
+    def other(value):
+        if type(value).__name__ == "Decimal" and hasattr(value, "is_nan"):
+            if value.is_nan():
+                return float("nan")
+            mark = f"{MARK}{len(marks)}."
+            marks[json.dumps(mark)] = str(value)
+            return mark
+        if isinstance(value, bytes):
+            return value.decode("utf-8")
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
     try:
-        return json.dumps(value, ensure_ascii=False, default=number).encode("utf-8")
-    except (TypeError, ValueError, RecursionError, UnicodeEncodeError) as error:
+        text = json.dumps(value, ensure_ascii=ASCII, default=other)
+        for mark, number in marks.items():
+            text = text.replace(mark, number)
+        return text.encode("utf-8")
+    except (TypeError, ValueError, RecursionError) as error:
         raise Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
-
-
-def number(value):
-    from decimal import Decimal
-
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def decode(body):

@@ -2,6 +2,8 @@ import ctypes
 import decimal
 import logging
 import os
+import select
+import subprocess
 import sys
 import threading
 
@@ -37,7 +39,11 @@ def set_of_things(context):
 
 
 def decimals(context):
-    return [decimal.Decimal("1.5"), decimal.Decimal(3)]
+    return [decimal.Decimal("1.50"), decimal.Decimal(3), decimal.Decimal("1E+3"), b"text"]
+
+
+def bytes_as_they_are(context):
+    return b'{"raw":  true}'
 
 
 def too_deep(context):
@@ -73,3 +79,21 @@ def closes_everything(context):
 
 def crashes(context):
     ctypes.string_at(0)
+
+
+def starts_a_session(context):
+    left = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    with open(os.environ["TMPDIR"] + "/left", "w") as file:
+        file.write(str(left.pid))
+    os._exit(0)
+
+
+def waits_for_its_end(context):
+    with open(os.environ["TMPDIR"] + "/left") as file:
+        pid = int(file.read())
+    try:
+        end = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return "gone"
+    select.select([end], [], [])
+    return "gone"
