@@ -44,12 +44,15 @@ function post(url, body, errorType) {
 
 const LEVELS = { trace: "TRACE", debug: "DEBUG", log: "INFO", info: "INFO", warn: "WARN", error: "ERROR", fatal: "FATAL" };
 
+// Where this file lies differs from run to run, and would make every stack trace differ: AWS's place stands for it.
+const neutral = (text) => String(text).split(__dirname).join("/var/runtime");
+
 function stamp() {
   return new Date(virtualNow === undefined ? Date.now() : virtualNow++).toISOString();
 }
 
 function writeLine(level, text) {
-  const line = `${stamp()}\t${requestId}\t${level}\t${text.replace(/\n/g, "\r")}\n`;
+  const line = `${stamp()}\t${requestId}\t${level}\t${neutral(text).replace(/\n/g, "\r")}\n`;
   // Written at once: a line must be out before the response it belongs to.
   let bytes = Buffer.from(line, "utf8");
   while (bytes.length > 0) {
@@ -89,7 +92,7 @@ function isError(value) {
 }
 
 function describe(error) {
-  const clean = (text) => String(text).replace(/\x7f/g, "%7F");
+  const clean = (text) => neutral(text).replace(/\x7f/g, "%7F");
   try {
     if (!isError(error)) return { errorType: typeof error, errorMessage: error.toString(), trace: [] };
     const trace = error.stack === undefined ? [] : clean(error.stack).split("\n");

@@ -97,3 +97,7 @@ def waits_for_its_end(context):
         return "gone"
     select.select([end], [], [])
     return "gone"
+
+
+def is_interrupted(context):
+    raise KeyboardInterrupt

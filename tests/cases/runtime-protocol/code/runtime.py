@@ -67,7 +67,9 @@ def main():
         before, seen = None, before
         do = event["do"]
         if do == "headers":
+            # Real times differ from run to run: the answer is part of the trace.
             del headers["date"]
+            headers["lambda-runtime-deadline-ms"] = len(headers["lambda-runtime-deadline-ms"])
             answer = headers
         elif do == "next twice":
             again = api.call("GET", f"{BASE}/invocation/next")
