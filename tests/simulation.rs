@@ -183,8 +183,7 @@ fn play(seed: Seed) -> Played {
             subject: String::new(),
             to: FunctionName::new(format!("f{}", pick(seed, &format!("to:{n}"), 3))),
             lane,
-            qualifier: None,
-            client_context: None,
+            call: None,
             payload: Payload::from_static(b"{}"),
             name: Name::new(name),
         };

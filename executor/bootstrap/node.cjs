@@ -11,13 +11,17 @@ const [HOST, PORT] = process.env.AWS_LAMBDA_RUNTIME_API.split(":");
 const BASE = "/2018-06-01/runtime";
 const ROOT = process.env.LAMBDA_TASK_ROOT || process.cwd();
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1, noDelay: true });
+// A process about to end reports it on a connection of its own: the usual one may wait in `next`.
+const lastAgent = new http.Agent({ noDelay: true });
 let requestId;
+let ending = false;
 // Virtual time for log lines, one millisecond on with each reading; undefined means the real clock.
 let virtualNow = process.argv[3] === undefined ? undefined : Number(process.argv[3]);
 
 function call(method, url, headers, body) {
   return new Promise((resolve, reject) => {
-    const options = { host: HOST, port: Number(PORT), method, path: BASE + url, agent, headers };
+    const through = ending ? lastAgent : agent;
+    const options = { host: HOST, port: Number(PORT), method, path: BASE + url, agent: through, headers };
     const request = http.request(options, (response) => {
       const parts = [];
       response.on("data", (part) => parts.push(part));
@@ -38,14 +42,17 @@ function post(url, body, errorType) {
 
 // ---- logs
 
-const LEVELS = { trace: "TRACE", debug: "DEBUG", log: "INFO", info: "INFO", warn: "WARN", error: "ERROR" };
+const LEVELS = { trace: "TRACE", debug: "DEBUG", log: "INFO", info: "INFO", warn: "WARN", error: "ERROR", fatal: "FATAL" };
+
+// Where this file lies differs from run to run, and would make every stack trace differ: AWS's place stands for it.
+const neutral = (text) => String(text).split(__dirname).join("/var/runtime");
 
 function stamp() {
   return new Date(virtualNow === undefined ? Date.now() : virtualNow++).toISOString();
 }
 
 function writeLine(level, text) {
-  const line = `${stamp()}\t${requestId}\t${level}\t${text.replace(/\n/g, "\r")}\n`;
+  const line = `${stamp()}\t${requestId}\t${level}\t${neutral(text).replace(/\n/g, "\r")}\n`;
   // Written at once: a line must be out before the response it belongs to.
   let bytes = Buffer.from(line, "utf8");
   while (bytes.length > 0) {
@@ -74,24 +81,47 @@ class Fault extends Error {
   }
 }
 
+// AWS's words for a value that was thrown but cannot be read, such as `null`.
+const UNREADABLE = {
+  errorType: "handled",
+  errorMessage: "callback called with Error argument, but there was a problem while retrieving one or more of its message, name, and stack",
+};
+
+function isError(value) {
+  return value instanceof Error || Object.prototype.toString.call(value) === "[object Error]";
+}
+
 function describe(error) {
-  if (error instanceof Error || Object.prototype.toString.call(error) === "[object Error]") {
-    return {
-      errorType: String(error.name).replace(/\x7f/g, "%7F"),
-      errorMessage: String(error.message).replace(/\x7f/g, "%7F"),
-      trace: String(error.stack).replace(/\x7f/g, "%7F").split("\n"),
-    };
+  const clean = (text) => neutral(text).replace(/\x7f/g, "%7F");
+  try {
+    if (!isError(error)) return { errorType: typeof error, errorMessage: error.toString(), trace: [] };
+    const trace = error.stack === undefined ? [] : clean(error.stack).split("\n");
+    return { errorType: clean(error.name), errorMessage: clean(error.message), trace };
+  } catch {
+    return UNREADABLE;
   }
-  return { errorType: typeof error, errorMessage: String(error), trace: [] };
 }
 
 function logError(what, error) {
-  const details = describe(error);
-  const extra = error instanceof Error ? { ...error } : {};
+  const { errorType, errorMessage, trace } = describe(error);
+  const extra = isError(error) ? { ...error } : {};
   delete extra.name;
-  const shown = { errorType: details.errorType, errorMessage: details.errorMessage, ...extra, stack: details.trace };
-  writeLine("ERROR", `${what}\t${JSON.stringify(shown)}`);
+  let text;
+  try {
+    text = JSON.stringify({ errorType, errorMessage, ...extra, stack: trace });
+  } catch {
+    // A member that JSON cannot carry, such as a request that points back to its socket.
+    text = JSON.stringify({ errorType, errorMessage, stack: trace });
+  }
+  writeLine("ERROR", `${what}\t${text}`);
 }
+
+// Streaming to a caller is not offered; code that needs it learns so when it loads.
+globalThis.awslambda = {
+  streamifyResponse() {
+    throw new Error("awslambda.streamifyResponse: response streaming is not supported by triggerfish; return the whole response");
+  },
+};
 
 // ---- loading
 
@@ -160,7 +190,8 @@ async function load(text) {
 
 function contextOf(headers, settle) {
   const deadline = Number(headers["lambda-runtime-deadline-ms"]);
-  const json = (name) => (headers[name] === undefined ? undefined : JSON.parse(headers[name]));
+  // Node reads headers as Latin-1; these carry UTF-8.
+  const json = (name) => (headers[name] === undefined ? undefined : JSON.parse(Buffer.from(headers[name], "latin1").toString("utf8")));
   return {
     callbackWaitsForEmptyEventLoop: true,
     functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
@@ -189,38 +220,31 @@ process.on("beforeExit", () => {
 function run(handler, event, headers) {
   return new Promise((resolve, reject) => {
     let settled = false;
-    const finish = (error, result) => (error === null || error === undefined ? resolve(result) : reject(error));
-    const settle = (error, result) => {
-      if (settled) return;
+    const settle = (act) => {
       settled = true;
       whenEmpty = undefined;
-      if (context.callbackWaitsForEmptyEventLoop && (error === null || error === undefined)) {
-        whenEmpty = () => {
-          whenEmpty = undefined;
-          finish(error, result);
-        };
-      } else {
-        finish(error, result);
-      }
+      act();
     };
-    const now = (error, result) => {
+    // The callback and its older twins on the context: an error counts at once, a result when nothing is left to do.
+    const once = (act) => settled || settle(act);
+    const done = (error, result) => once(() => (error === null || error === undefined ? resolve(result) : reject(error)));
+    const context = contextOf(headers, done);
+    const callback = (error, result) => {
+      const waits = context.callbackWaitsForEmptyEventLoop && (error === null || error === undefined);
+      if (settled || !waits) return done(error, result);
       settled = true;
-      finish(error, result);
+      whenEmpty = () => settle(() => resolve(result));
     };
-    const context = contextOf(headers, now);
     // A handler that leaves nothing to wait for and never calls back answers null.
-    whenEmpty = () => {
-      whenEmpty = undefined;
-      if (!settled) now(null, null);
-    };
+    whenEmpty = () => once(() => resolve(null));
     let result;
     try {
-      result = handler(event, context, settle);
+      result = handler(event, context, callback);
     } catch (error) {
-      return now(error);
+      return settle(() => reject(error ?? "handled"));
     }
     if (result !== null && result !== undefined && typeof result.then === "function") {
-      result.then((value) => now(null, value), (error) => now(error === undefined ? "undefined" : error));
+      result.then((value) => once(() => resolve(value)), (error) => once(() => reject(error ?? "handled")));
     }
   });
 }
@@ -234,6 +258,8 @@ function encode(value) {
 }
 
 async function fatal(what, errorType, error, code) {
+  if (ending) process.exit(code);
+  ending = true;
   logError(what, error);
   const url = requestId === undefined ? "/init/error" : `/invocation/${requestId}/error`;
   await post(url, JSON.stringify(describe(error)), errorType).catch(() => {});
@@ -244,8 +270,10 @@ process.on("uncaughtException", (error) => {
   fatal("Uncaught Exception", describe(error).errorType, error, 129);
 });
 process.on("unhandledRejection", (reason) => {
-  const error = new Fault("Runtime.UnhandledPromiseRejection", String(reason && reason.stack ? reason : reason));
-  error.reason = describe(reason);
+  const known = describe(reason);
+  const message = isError(reason) ? `${known.errorType}: ${known.errorMessage}` : known.errorMessage;
+  const error = new Fault("Runtime.UnhandledPromiseRejection", reason === undefined || reason === null ? String(reason) : message);
+  error.reason = known;
   fatal("Unhandled Promise Rejection", "Runtime.UnhandledPromiseRejection", error, 128);
 });
 
@@ -258,8 +286,12 @@ async function main() {
   } catch (error) {
     return fatal("Uncaught Exception", describe(error).errorType, error, 1);
   }
+  // What loading the code left rejected is reported before the first event is asked for, not in the middle of it.
+  await new Promise(setImmediate);
   for (;;) {
+    if (ending) return;
     const { headers, body } = await call("GET", "/invocation/next");
+    if (ending) return;
     requestId = headers["lambda-runtime-aws-request-id"];
     virtualNow = headers["triggerfish-now-ms"] === undefined ? undefined : Number(headers["triggerfish-now-ms"]);
     if (headers["lambda-runtime-trace-id"]) process.env._X_AMZN_TRACE_ID = headers["lambda-runtime-trace-id"];
@@ -267,10 +299,10 @@ async function main() {
     const id = requestId;
     try {
       const answer = encode(await run(handler, JSON.parse(body.toString("utf8")), headers));
-      whenEmpty = undefined;
+      if (ending) return;
       await post(`/invocation/${id}/response`, answer);
     } catch (error) {
-      whenEmpty = undefined;
+      if (ending) return;
       logError("Invoke Error", error);
       await post(`/invocation/${id}/error`, JSON.stringify(describe(error)), describe(error).errorType);
     }

@@ -14,6 +14,8 @@ import traceback
 HOST, _, PORT = os.environ["AWS_LAMBDA_RUNTIME_API"].rpartition(":")
 BASE = "/2018-06-01/runtime"
 NBSP = "\u00a0"
+# Stands for a number until the text around it is written; nobody can have it in a text of theirs.
+MARK = os.urandom(16).hex()
 
 
 class Api:
@@ -91,31 +93,36 @@ class Clock:
 CLOCK = Clock()
 
 
-class Identity:
-    cognito_identity_id = None
-    cognito_identity_pool_id = None
+class Shown:
+    """Prints as AWS's context objects do: the name, then the members in their order."""
 
+    def __repr__(self):
+        members = ",".join(f"{name}={value}" for name, value in vars(self).items() if not name.startswith("_"))
+        return f"{type(self).__name__}([{members}])"
+
+
+class CognitoIdentity(Shown):
     def __init__(self, text=None):
         given = json.loads(text) if text else {}
         self.cognito_identity_id = given.get("cognitoIdentityId")
         self.cognito_identity_pool_id = given.get("cognitoIdentityPoolId")
 
 
-class Client:
+class Client(Shown):
     def __init__(self, given):
         for name in ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name"):
             setattr(self, name, given.get(name))
 
 
-class ClientContext:
+class ClientContext(Shown):
     def __init__(self, text):
         given = json.loads(text)
         self.custom = given.get("custom")
         self.env = given.get("env")
-        self.client = Client(given.get("client") or {})
+        self.client = Client(given["client"]) if given.get("client") else None
 
 
-class LambdaContext:
+class LambdaContext(Shown):
     """What a handler knows about its invocation."""
 
     def __init__(self, headers):
@@ -126,10 +133,10 @@ class LambdaContext:
         self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
         self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
         self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
-        self.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
         context = headers.get("lambda-runtime-client-context")
         self.client_context = ClientContext(context) if context else None
-        self.identity = Identity(headers.get("lambda-runtime-cognito-identity"))
+        self.identity = CognitoIdentity(headers.get("lambda-runtime-cognito-identity"))
+        self.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
         self._deadline = int(headers.get("lambda-runtime-deadline-ms", "0"))
 
     def get_remaining_time_in_millis(self):
@@ -139,28 +146,73 @@ class LambdaContext:
         sys.stdout.write(str(message))
 
 
-class Formatter(logging.Formatter):
-    request_id = ""
+class Unbuffered:
+    """A text stream whose writes are out at once: what a handler printed before it died or hung is in its log."""
 
+    def __init__(self, stream):
+        self.stream = stream
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def write(self, text):
+        written = self.stream.write(text)
+        self.stream.flush()
+        return written
+
+    def writelines(self, lines):
+        self.stream.writelines(lines)
+        self.stream.flush()
+
+
+class Formatter(logging.Formatter):
     def format(self, record):
         message = record.getMessage()
         if record.exc_info:
             message += "\n" + self.formatException(record.exc_info)
-        return f"[{record.levelname}]\t{CLOCK.stamp()}\t{Formatter.request_id}\t{message}"
+        if record.stack_info:
+            message += "\n" + self.formatStack(record.stack_info)
+        return one_line(f"[{record.levelname}]\t{CLOCK.stamp()}\t{record.aws_request_id}\t{message}")
+
+
+class RequestId(logging.Filter):
+    """Gives every record `aws_request_id`, which handlers' own formats use."""
+
+    current = ""
+
+    def filter(self, record):
+        record.aws_request_id = RequestId.current
+        return True
 
 
 def set_up_logging():
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(Formatter())
+    handler.addFilter(RequestId())
     logging.getLogger().addHandler(handler)
 
 
-class Fault(Exception):
-    """A mistake of the function that is found before its code runs."""
+def one_line(text):
+    """One event is one line here; AWS keeps line breaks inside an event, a carriage return stands for them."""
+    return text.replace("\n", "\r")
 
-    def __init__(self, error_type, message, trace=()):
+
+class Fault(Exception):
+    """A mistake of the function that is found outside of its code.
+
+    `trace` is for the document, `shown` for the log only: AWS leaves it out, and who reads needs the line.
+    """
+
+    def __init__(self, error_type, message, trace=(), shown=()):
         super().__init__(message)
         self.error_type, self.message, self.trace = error_type, message, list(trace)
+        self.shown = list(shown) or self.trace
 
 
 def load(handler):
@@ -174,8 +226,8 @@ def load(handler):
         __import__(module_name)
         module = sys.modules[module_name]
     except ImportError as error:
-        trace = traceback.format_list(own_frames(error))
-        raise Fault("Runtime.ImportModuleError", f"Unable to import module '{path}': {error}", trace) from None
+        trace = own_frames(error)
+        raise Fault("Runtime.ImportModuleError", f"Unable to import module '{path}': {error}", shown=trace) from None
     except SyntaxError as error:
         trace = [f'  File "{error.filename}" Line {error.lineno}\n    {(error.text or "").strip()}\n']
         raise Fault("Runtime.UserCodeSyntaxError", f"Syntax error in module '{path}': {error}", trace) from None
@@ -186,29 +238,32 @@ def load(handler):
 
 
 def own_frames(error):
-    """The frames of the user's code: not ours, not the import machinery's."""
+    """The frames of the user's code: not ours, not the import machinery's; without column marks, as on AWS."""
     frames = traceback.extract_tb(error.__traceback__)
-    return [f for f in frames if f.filename != __file__ and not f.filename.startswith("<frozen")]
+    own = [f for f in frames if f.filename != __file__ and not f.filename.startswith("<frozen")]
+    return traceback.format_list([(f.filename, f.lineno, f.name, f.line) for f in own])
 
 
 def describe(error, request_id):
     """The error document, and the text of the log line."""
     if isinstance(error, Fault):
-        kind, message, trace = error.error_type, error.message, error.trace
+        kind, message, trace, shown = error.error_type, error.message, error.trace, error.shown
     else:
         kind, message = type(error).__name__, str(error)
-        trace = traceback.format_list(own_frames(error))
+        trace = shown = own_frames(error)
     document = {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": trace}
     line = f"[ERROR] {kind}: {message}" if message else f"[ERROR] {kind}"
-    if trace:
-        indented = "".join(trace).rstrip("\n").replace("\n", "\r")
-        line += "\rTraceback (most recent call last):\r" + indented.replace("  ", NBSP * 2)
-    return kind, json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"), line
+    indented = "".join(shown).rstrip("\n").replace("\n", "\r")
+    line += "\rTraceback (most recent call last):\r" + indented.replace("  ", NBSP * 2)
+    return kind, json.dumps(document, ensure_ascii=ASCII).encode("utf-8", "replace"), line
 
 
 def say(line):
-    # One event is one line here; AWS keeps line breaks inside an event, a carriage return stands for them.
-    sys.stdout.write(line.replace("\n", "\r") + "\n")
+    # Any text can be in an error's message; one that cannot be written must not cost the error document.
+    try:
+        sys.stdout.write(one_line(line).encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
+    except (OSError, ValueError):
+        pass
 
 
 def flush():
@@ -219,19 +274,43 @@ def flush():
             pass
 
 
+# AWS's encoder escapes letters beyond ASCII up to Python 3.11's runtime, and not after it.
+ASCII = os.environ.get("AWS_EXECUTION_ENV", "").rpartition(".")[2] in ("8", "9", "10", "11")
+
+
 def encode(value):
+    """The answer as AWS's encoder writes it: bytes as they are, a Decimal with all its digits."""
+    if isinstance(value, bytes):
+        return value
+    marks = {}
+
+    def other(value):
+        if type(value).__name__ == "Decimal" and hasattr(value, "is_nan"):
+            if value.is_nan():
+                return float("nan")
+            mark = f"{MARK}{len(marks)}."
+            marks[json.dumps(mark)] = str(value)
+            return mark
+        if isinstance(value, bytes):
+            return value.decode("utf-8")
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
     try:
-        return json.dumps(value, ensure_ascii=False, default=number).encode("utf-8")
-    except (TypeError, ValueError, RecursionError, UnicodeEncodeError) as error:
+        text = json.dumps(value, ensure_ascii=ASCII, default=other)
+        for mark, number in marks.items():
+            text = text.replace(mark, number)
+        return text.encode("utf-8")
+    except (TypeError, ValueError, RecursionError) as error:
         raise Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
 
 
-def number(value):
-    from decimal import Decimal
-
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+def uncaught(kind, error, trace):
+    """What ends the process is shown; where this file lies differs from run to run, AWS's place stands for it."""
+    text = "".join(traceback.format_exception(kind, error, trace))
+    try:
+        sys.stderr.write(text.replace(os.path.dirname(__file__), "/var/runtime"))
+    except (OSError, ValueError):
+        pass
 
 
 def decode(body):
@@ -243,6 +322,8 @@ def decode(body):
 
 def main():
     api = Api()
+    sys.stdout, sys.stderr = Unbuffered(sys.stdout), Unbuffered(sys.stderr)
+    sys.excepthook = uncaught
     set_up_logging()
     if len(sys.argv) > 2:
         CLOCK.virtual = int(sys.argv[2])
@@ -266,7 +347,7 @@ def main():
         request_id = headers["lambda-runtime-aws-request-id"]
         virtual = headers.get("triggerfish-now-ms")
         CLOCK.virtual = int(virtual) if virtual else None
-        Formatter.request_id = request_id
+        RequestId.current = request_id
         trace = headers.get("lambda-runtime-trace-id")
         if trace:
             os.environ["_X_AMZN_TRACE_ID"] = trace

@@ -28,12 +28,12 @@ use crate::logs::{Drained, Log, drain};
 use crate::pool::Number;
 use crate::process::{Launch, MemoryMeter, exit_of};
 use crate::reactor::Doorbell;
-use crate::report::{Report, Status};
+use crate::report::{self, Report, Status};
 use crate::runtime_api::{Call, Handout, RuntimeApi};
 use crate::runtime_call::Reply;
-use crate::{freeze, payload};
+use crate::{freeze, payload, strays};
 
-/// How long the connections of a dead process may take to be read to their end.
+/// How long the connections of a dead process may take to be read to their end, and its children to die.
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// What an environment has to tell the fabric's thread; give it to [`Executor::hear`](crate::Executor::hear).
@@ -189,8 +189,12 @@ struct Actor {
     machine: Environment,
     child: Option<Child>,
     group: Option<Pid>,
+    /// Killed groups of which something may be left to reap.
+    dead: Vec<Pid>,
     pipe: Option<AsyncFd<File>>,
     alarm: Option<Instant>,
+    /// What the alarm stands for.
+    limit: Alarm,
     /// The `next` that waits for an event.
     parked: Option<oneshot::Sender<Handout>>,
     /// The call that is being answered.
@@ -242,8 +246,10 @@ impl Actor {
             api,
             child: None,
             group: None,
+            dead: Vec::new(),
             pipe: None,
             alarm: None,
+            limit: Alarm::Off,
             parked: None,
             asking: None,
             replying: None,
@@ -280,6 +286,9 @@ impl Actor {
                 Wake::Exited(exit) => self.exited(exit, &mut calls).await,
                 Wake::Rang => {
                     self.alarm = None;
+                    if self.limit == Alarm::Init {
+                        self.note_slow_init();
+                    }
                     self.hear(Heard::Rang);
                 }
                 Wake::Dropped => {
@@ -315,6 +324,10 @@ impl Actor {
                 if let (Some(spawned), 1, None) = (self.clock.spawned, self.spawns, self.clock.began) {
                     self.clock.init = Some(spawned.elapsed());
                 }
+                // A process that dies before it answers would leave nothing to report otherwise.
+                if self.peak == 0 {
+                    self.measure();
+                }
                 self.asking = Some(asking);
                 self.hear(Heard::Next);
             }
@@ -338,6 +351,7 @@ impl Actor {
     async fn exited(&mut self, exit: Exit, calls: &mut mpsc::UnboundedReceiver<Call>) {
         if let Some(group) = self.group.take() {
             freeze::kill(group);
+            self.dead.push(group);
         }
         self.child = None;
         self.parked = None;
@@ -352,8 +366,26 @@ impl Actor {
         self.parked = None;
         self.drain();
         self.pipe = None;
+        self.reap().await;
         tracing::debug!(environment = %self.name, ?exit, "process ended");
         self.hear(Heard::Exited(exit));
+    }
+
+    /// What the process had started fell to us, if we adopt orphans. It dies with its environment, also where
+    /// it has left the group, and must not stay a zombie.
+    async fn reap(&mut self) {
+        self.dead.extend(strays::kill(&self.api.address));
+        let all = async {
+            loop {
+                self.dead.retain(|group| !freeze::reaped(*group));
+                if self.dead.is_empty() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        // What takes longer to die is looked at again after the next end.
+        let _ = tokio::time::timeout(SETTLE, all).await;
     }
 
     fn hear(&mut self, heard: Heard) {
@@ -406,6 +438,7 @@ impl Actor {
     }
 
     fn set_alarm(&mut self, alarm: Alarm) {
+        self.limit = alarm;
         self.alarm = match alarm {
             Alarm::Off => None,
             Alarm::Init => Some(after(self.site.init_timeout)),
@@ -453,7 +486,14 @@ impl Actor {
                 use std::io::ErrorKind::{NotFound, PermissionDenied};
                 let entrypoint = matches!(error.kind(), NotFound | PermissionDenied)
                     || error.raw_os_error() == Some(libc::ENOEXEC);
-                let why = format!("fork/exec {}: {error}", self.site.program.display());
+                // The texts of Go, which is what AWS shows.
+                let text = match (error.kind(), error.raw_os_error()) {
+                    (NotFound, _) => "no such file or directory".to_owned(),
+                    (PermissionDenied, _) => "permission denied".to_owned(),
+                    (_, Some(libc::ENOEXEC)) => "exec format error".to_owned(),
+                    _ => error.to_string(),
+                };
+                let why = format!("fork/exec {}: {text}", self.site.program.display());
                 Some(Heard::Unstartable { entrypoint, why })
             }
         }
@@ -481,6 +521,20 @@ impl Actor {
         {
             self.pipe = None;
         }
+        self.share_lines();
+    }
+
+    /// The first start took too long: AWS's line (spec/lambda §3.1), and what one does about it.
+    fn note_slow_init(&mut self) {
+        self.drain();
+        self.log.flush();
+        let limit = self.site.init_timeout;
+        self.log.push(report::init_timed_out(limit).as_bytes());
+        let note = format!(
+            "[triggerfish] the runtime did not ask for an event within {} s, so it is started once more: does the program speak the Runtime API of AWS_LAMBDA_RUNTIME_API?\n",
+            limit.as_secs_f64()
+        );
+        self.log.push(note.as_bytes());
         self.share_lines();
     }
 
@@ -619,10 +673,11 @@ impl Actor {
 /// The headers of an event (spec/runtime-api §2).
 fn headers(site: &Site, job: &Job, deadline: Duration) -> Vec<(HeaderName, HeaderValue)> {
     let invocation = &job.invocation;
+    let call = invocation.event.call.as_deref().cloned().unwrap_or_default();
     let mut arn = function_arn(&site.region, &site.account, &site.spec.name);
-    if let Some(qualifier) = &invocation.event.qualifier {
+    if let Some(qualifier) = call.qualifier {
         arn.push(':');
-        arn.push_str(qualifier);
+        arn.push_str(&qualifier);
     }
     let texts = [
         ("lambda-runtime-aws-request-id", invocation.event.id.to_string()),
@@ -630,11 +685,12 @@ fn headers(site: &Site, job: &Job, deadline: Duration) -> Vec<(HeaderName, Heade
         ("lambda-runtime-invoked-function-arn", arn),
         (
             "lambda-runtime-trace-id",
-            trace_id(site.seed, invocation, job.now),
+            call.trace
+                .unwrap_or_else(|| trace_id(site.seed, invocation, job.now)),
         ),
         (
             "lambda-runtime-client-context",
-            invocation.event.client_context.clone().unwrap_or_default(),
+            call.client_context.unwrap_or_default(),
         ),
         (
             "triggerfish-now-ms",

@@ -62,13 +62,19 @@ const KNOWN: &[&str] = &[
     "python3.14",
 ];
 
+/// How the identifiers of AWS begin that we cannot run.
+const OTHERS: &[&str] = &["dotnet", "go1.x", "java", "ruby"];
+
 impl Runtime {
     /// The runtime an identifier names: `python3.12`, `nodejs20.x`, `provided.al2023`.
     pub fn parse(text: &str) -> Result<Self, BadRuntime> {
         if !KNOWN.contains(&text) {
-            return Err(BadRuntime {
-                text: text.chars().take(80).collect(),
-                nearest: nearest(text),
+            return Err(match OTHERS.iter().any(|start| text.starts_with(start)) {
+                true => BadRuntime::NotOurs(text.chars().take(80).collect()),
+                false => BadRuntime::Unknown {
+                    text: text.chars().take(80).collect(),
+                    nearest: nearest(text),
+                },
             });
         }
         let text = text.to_owned();
@@ -82,12 +88,22 @@ impl Runtime {
 
 /// A runtime identifier that we cannot run.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error(
-    "unknown runtime `{text}`: did you mean `{nearest}`? (`command: [..]` runs anything that speaks the Runtime API)"
-)]
-pub struct BadRuntime {
-    text: String,
-    nearest: &'static str,
+pub enum BadRuntime {
+    /// AWS has it, or had it.
+    #[error(
+        "runtime `{0}` is not supported: `command: [..]` runs its runtime client, or anything that speaks the Runtime API"
+    )]
+    NotOurs(String),
+    /// Nobody has it.
+    #[error(
+        "unknown runtime `{text}`: did you mean `{nearest}`? (`command: [..]` runs anything that speaks the Runtime API)"
+    )]
+    Unknown {
+        /// What was given.
+        text: String,
+        /// The nearest name.
+        nearest: &'static str,
+    },
 }
 
 fn nearest(text: &str) -> &'static str {
@@ -155,9 +171,19 @@ mod tests {
     }
 
     #[test]
+    fn the_other_runtimes_of_aws_are_not_misspelled() {
+        let error = Runtime::parse("java21").unwrap_err();
+        assert!(error.to_string().contains("`java21` is not supported"));
+    }
+
+    #[test]
     fn a_misspelled_runtime_gets_the_nearest_name() {
-        assert_eq!(Runtime::parse("pyton3.12").unwrap_err().nearest, "python3.12");
-        assert_eq!(Runtime::parse("node20").unwrap_err().nearest, "nodejs20.x");
+        let nearest = |text: &str| match Runtime::parse(text) {
+            Err(BadRuntime::Unknown { nearest, .. }) => nearest,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(nearest("pyton3.12"), "python3.12");
+        assert_eq!(nearest("node20"), "nodejs20.x");
         assert!(Runtime::parse("").is_err());
         assert!(Runtime::parse(&"ä".repeat(500)).is_err());
     }

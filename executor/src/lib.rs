@@ -15,6 +15,7 @@
 //! Deliberately absent: the router's rules, journals, HTTP towards callers, cgroups and namespaces.
 
 mod actor;
+mod body;
 mod environment;
 mod executor;
 mod freeze;
@@ -29,6 +30,7 @@ mod report;
 mod runtime_api;
 mod runtime_call;
 mod scripted;
+mod strays;
 
 pub use actor::News;
 pub use executor::{Executor, Heard, Options, StartError};

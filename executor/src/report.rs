@@ -68,6 +68,14 @@ impl Report<'_> {
     }
 }
 
+/// The line of a first init that ran out of time (spec/lambda §3.1).
+pub fn init_timed_out(limit: Duration) -> String {
+    format!(
+        "INIT_REPORT Init Duration: {:.2} ms\tPhase: init\tStatus: timeout\n",
+        millis(limit)
+    )
+}
+
 fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
@@ -97,6 +105,14 @@ mod tests {
         assert!(report(Some(110_100), None).ends_with(
             "\tBilled Duration: 114 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\tInit Duration: 110.10 ms\t\n"
         ));
+    }
+
+    #[test]
+    fn a_slow_init_has_its_own_line() {
+        assert_eq!(
+            init_timed_out(Duration::from_secs(10)),
+            "INIT_REPORT Init Duration: 10000.00 ms\tPhase: init\tStatus: timeout\n"
+        );
     }
 
     #[test]

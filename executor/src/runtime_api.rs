@@ -1,6 +1,6 @@
 //! The Runtime API's sockets: one loopback listener for each execution environment.
 //!
-//! Owns HTTP/1.1: reading bodies within the limit, writing replies, keeping count of connections. Every call
+//! Owns HTTP/1.1: writing replies, keeping count of connections. Every call
 //! goes to the environment's actor and waits for its reply. Deliberately absent: what a call means in which
 //! state ([`environment`](crate::environment)), timeouts (an idle `next` may wait for hours).
 
@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Full};
+use bytes::Bytes;
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::service::service_fn;
@@ -20,8 +20,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::body::{Read, read};
 use crate::environment::Answer;
-use crate::runtime_call::{self, RESPONSE_LIMIT, Reply, RuntimeCall};
+use crate::runtime_call::{self, Reply, RuntimeCall};
 
 /// A call that needs the environment.
 #[derive(Debug)]
@@ -177,7 +178,7 @@ async fn serve(
             }
         }
         RuntimeCall::Error { id, kind } => match read(body).await {
-            Read::Whole(body) => {
+            Read::Whole(body) | Read::Failed { document: body, .. } => {
                 let answer = Answer::Error { kind, body };
                 post(calls, |reply| Call::Answer { id, answer, reply }).await
             }
@@ -185,7 +186,9 @@ async fn serve(
             Read::Broken => broken(calls, id).await,
         },
         RuntimeCall::InitError { kind } => match read(body).await {
-            Read::Whole(body) => post(calls, |reply| Call::InitError { kind, body, reply }).await,
+            Read::Whole(body) | Read::Failed { document: body, .. } => {
+                post(calls, |reply| Call::InitError { kind, body, reply }).await
+            }
             Read::TooLarge => Reply::TooLarge,
             Read::Broken => Reply::Internal,
         },
@@ -223,6 +226,10 @@ async fn response(calls: &mpsc::UnboundedSender<Call>, id: String, body: Incomin
                 reply,
             })
             .await
+        }
+        Read::Failed { kind, document } => {
+            let answer = Answer::Error { kind, body: document };
+            post(calls, |reply| Call::Answer { id, answer, reply }).await
         }
         Read::TooLarge => too_large(calls, id).await,
         Read::Broken => broken(calls, id).await,
@@ -268,40 +275,6 @@ async fn post(
         tokio::task::yield_now().await;
     }
     reply
-}
-
-enum Read {
-    Whole(Bytes),
-    TooLarge,
-    Broken,
-}
-
-/// Reads a body to its end. What is above the limit is read too, and dropped, so that the client gets to
-/// read our answer.
-async fn read(mut body: Incoming) -> Read {
-    let mut first = Bytes::new();
-    let mut more = BytesMut::new();
-    let mut total = 0usize;
-    while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return Read::Broken };
-        let Ok(data) = frame.into_data() else { continue };
-        total = total.saturating_add(data.len());
-        if total > RESPONSE_LIMIT {
-            (first, more) = (Bytes::new(), BytesMut::new());
-        } else if first.is_empty() && more.is_empty() {
-            first = data;
-        } else {
-            if more.is_empty() {
-                more.extend_from_slice(&first);
-            }
-            more.extend_from_slice(&data);
-        }
-    }
-    match total {
-        n if n > RESPONSE_LIMIT => Read::TooLarge,
-        _ if more.is_empty() => Read::Whole(first),
-        _ => Read::Whole(more.freeze()),
-    }
 }
 
 fn plain(reply: &Reply) -> Response<Full<Bytes>> {

@@ -102,7 +102,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// The error type for logs: kept if it reads `Runtime.Word` or `Function.Word` (spec/runtime-api §4).
-fn kind(headers: &HeaderMap, otherwise: &str) -> String {
+pub fn kind(headers: &HeaderMap, otherwise: &str) -> String {
     let given = text(headers, "lambda-runtime-function-error-type");
     let word = given
         .strip_prefix("Runtime.")

@@ -147,8 +147,7 @@ mod tests {
             subject: String::new(),
             to: FunctionName::new("resize"),
             lane: Lane::Queue,
-            qualifier: None,
-            client_context: None,
+            call: None,
             payload: payload.into(),
         }
     }

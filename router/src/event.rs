@@ -52,12 +52,21 @@ pub struct Event {
     pub to: FunctionName,
     /// How it travels.
     pub lane: Lane,
-    /// The qualifier that the caller named, for the ARN that the handler sees (spec/lambda §5.2).
-    pub qualifier: Option<Box<str>>,
-    /// Decoded client context, if the caller sent one (spec/lambda §5.1).
-    pub client_context: Option<String>,
+    /// What a caller said beside the event; `None` where nobody called.
+    pub call: Option<Box<CallDetails>>,
     /// The event document.
     pub payload: Payload,
+}
+
+/// What the caller of a function may say beside the event (spec/lambda §5.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallDetails {
+    /// The qualifier as it was named, for the ARN that the handler sees.
+    pub qualifier: Option<String>,
+    /// The decoded client context.
+    pub client_context: Option<String>,
+    /// The trace header; one is made where none came.
+    pub trace: Option<String>,
 }
 
 /// What a source saw once, with the events that follow from it: one for each subscription that takes it.

@@ -439,8 +439,7 @@ impl Router {
                         subject: format!("result of {}", delivery.event.to),
                         to: function,
                         lane: Lane::Queue,
-                        qualifier: None,
-                        client_context: None,
+                        call: None,
                         payload: record,
                     },
                 );

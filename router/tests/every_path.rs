@@ -63,8 +63,7 @@ fn event(n: u32, lane: Lane) -> Event {
         subject: String::new(),
         to: FunctionName::new("f"),
         lane,
-        qualifier: None,
-        client_context: None,
+        call: None,
         payload: Payload::from_static(b"{}"),
     }
 }

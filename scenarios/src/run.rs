@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{never, unbounded};
 use executor::{Executor, News, Options as ExecutorOptions, Pace, Reactor};
-use router::event::{Event, Failure, Lane, Outcome, Payload};
+use router::event::{CallDetails, Event, Failure, Lane, Outcome, Payload};
 use router::fabric::{Fabric, Inbox, Turn};
 use router::journal::{Entry, Journal, Line, Recorder};
 use router::name::{FunctionName, Name, Seed, SourceName};
@@ -504,8 +504,10 @@ impl<'a> Stage<'a> {
             subject: function.to_string(),
             to: function,
             lane,
-            qualifier: None,
-            client_context,
+            call: Some(Box::new(CallDetails {
+                client_context,
+                ..CallDetails::default()
+            })),
             payload,
         };
         self.fabric.hands.call(now, event);

@@ -190,8 +190,7 @@ impl Emitter {
                     subject: subject.to_owned(),
                     to: to.clone(),
                     lane: Lane::Queue,
-                    qualifier: None,
-                    client_context: None,
+                    call: None,
                     payload: document(&operation, route),
                 }
             })

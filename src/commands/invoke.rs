@@ -81,8 +81,7 @@ fn call(args: &Invoke, files: &mut Files) -> Result<Outcome, Problem> {
         subject: function.to_string(),
         to: function,
         lane,
-        qualifier: None,
-        client_context: None,
+        call: None,
         payload: payload.into(),
     };
     let now = fabric.now();

@@ -19,7 +19,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::TokioIo;
-use router::event::{Event, Failure, Lane, Outcome};
+use router::event::{CallDetails, Event, Failure, Lane, Outcome};
 use router::name::{FunctionName, Name, RequestId, Seed, SourceName};
 use router::router::Input;
 use router::settings::function_arn;
@@ -27,7 +27,8 @@ use scenarios::assemble::{ACCOUNT, REGION};
 use scenarios::hands::{Entrance, Replies};
 use tokio::net::TcpListener;
 
-use super::lambda::{self, ApiError, InvocationType, Invoke};
+use super::error::ApiError;
+use super::lambda::{self, InvocationType, Invoke};
 
 /// What every connection shares.
 pub struct Gateway {
@@ -119,21 +120,25 @@ async fn call(
         header: &find,
         body,
     })?;
-    let function = FunctionName::new(invoke.function.as_str());
+    invoke.function.check_place(REGION, ACCOUNT)?;
+    let function = FunctionName::new(invoke.function.name.as_str());
     if !gateway.functions.contains(&function) {
+        let qualifier = invoke.function.qualifier.as_deref().unwrap_or("$LATEST");
         let arn = function_arn(REGION, ACCOUNT, &function);
-        return Err(ApiError::not_found(&format!("{arn}:$LATEST")));
+        return Err(ApiError::not_found(&format!("{arn}:{qualifier}")));
     }
+    let payload = lambda::payload(&invoke.body)?;
+    let event = |lane| event(&invoke, &function, name, id, payload, lane);
     match invoke.kind {
         InvocationType::DryRun => Ok(respond(204, id, &[], Bytes::new())),
         InvocationType::Event => {
-            send(gateway, event(&invoke, function, name, id, Lane::Queue)).await?;
+            send(gateway, event(Lane::Queue)).await?;
             Ok(respond(202, id, &[], Bytes::new()))
         }
         InvocationType::RequestResponse => {
             let (tell, answer) = tokio::sync::oneshot::channel();
             let reply = gateway.replies.open(move |outcome| drop(tell.send(outcome)));
-            send(gateway, event(&invoke, function, name, id, Lane::Reply(reply))).await?;
+            send(gateway, event(Lane::Reply(reply))).await?;
             let outcome = answer
                 .await
                 .map_err(|_| ApiError::service("the fabric stopped"))?;
@@ -143,35 +148,33 @@ async fn call(
 }
 
 fn too_large(head: &hyper::http::request::Parts, why: &(dyn std::error::Error + 'static)) -> ApiError {
-    let size = head
-        .headers
-        .get("content-length")
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or("too many");
     tracing::debug!(error = %why, "a body was not read");
-    let body = format!(
-        "{{\"message\":\"{size} byte payload is too large for the RequestResponse invocation type (limit {} bytes)\"}}",
-        lambda::SYNC_LIMIT
-    );
-    ApiError {
-        status: 413,
-        code: "RequestEntityTooLargeException",
-        body,
-    }
+    let size = head.headers.get("content-length").and_then(|v| v.to_str().ok());
+    ApiError::too_large(size.unwrap_or("too many"), "RequestResponse", lambda::SYNC_LIMIT)
 }
 
-fn event(invoke: &Invoke, to: FunctionName, name: String, id: &RequestId, lane: Lane) -> Event {
+fn event(
+    invoke: &Invoke,
+    to: &FunctionName,
+    name: String,
+    id: &RequestId,
+    payload: Bytes,
+    lane: Lane,
+) -> Event {
     Event {
         name: Name::new(name),
         id: id.clone(),
         origin: SourceName::new("invoke"),
         route: None,
         subject: to.to_string(),
-        to,
+        to: to.clone(),
         lane,
-        qualifier: invoke.qualifier.as_deref().map(Box::from),
-        client_context: invoke.client_context.clone(),
-        payload: invoke.payload.clone(),
+        call: Some(Box::new(CallDetails {
+            qualifier: invoke.function.qualifier.clone(),
+            client_context: invoke.client_context.clone(),
+            trace: invoke.trace.clone(),
+        })),
+        payload,
     }
 }
 

@@ -1,12 +1,14 @@
 //! The Lambda API's part of the front: HTTP in, one [`Invoke`] out, by a pure function.
 //!
-//! Owns the wire contract of Invoke (spec/lambda §5) and the form of errors (spec/errors §1). Every other
+//! Owns the wire contract of Invoke (spec/lambda §5). Every other
 //! operation of the API is answered with an error that says so. Deliberately absent: sockets.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde_json::json;
+
+use super::error::ApiError;
+use super::name::{self, Named};
 
 /// The largest body of a synchronous invoke, in bytes.
 pub const SYNC_LIMIT: usize = 6_291_456;
@@ -29,81 +31,18 @@ pub enum InvocationType {
 /// What a request asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Invoke {
-    /// The function's bare name.
-    pub function: String,
-    /// The qualifier, where one was named: `$LATEST` so far.
-    pub qualifier: Option<String>,
+    /// The function, as the caller named it.
+    pub function: Named,
     /// How.
     pub kind: InvocationType,
     /// Whether the log tail is wanted.
     pub tail: bool,
     /// The decoded client context.
     pub client_context: Option<String>,
-    /// The event; `{}` where the request had no body.
-    pub payload: Bytes,
-}
-
-/// An error as AWS spells it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct ApiError {
-    /// HTTP status.
-    pub status: u16,
-    /// `x-amzn-ErrorType`.
-    pub code: &'static str,
-    /// The JSON body.
-    pub body: String,
-}
-
-impl ApiError {
-    /// A client's mistake whose body has `message` and `Type`.
-    fn user(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        let message: String = message.into();
-        ApiError {
-            status,
-            code,
-            body: json!({ "Type": "User", "message": message }).to_string(),
-        }
-    }
-
-    /// A function that does not exist.
-    pub fn not_found(arn: &str) -> Self {
-        let body = json!({ "Type": "User", "Message": format!("Function not found: {arn}") }).to_string();
-        ApiError {
-            status: 404,
-            code: "ResourceNotFoundException",
-            body,
-        }
-    }
-
-    /// No capacity.
-    pub fn throttled(reason: &str) -> Self {
-        let body = json!({ "Reason": reason, "Type": "User", "message": "Rate Exceeded." }).to_string();
-        ApiError {
-            status: 429,
-            code: "TooManyRequestsException",
-            body,
-        }
-    }
-
-    /// Our side failed.
-    pub fn service(message: &str) -> Self {
-        let body = json!({ "Type": "Service", "Message": message }).to_string();
-        ApiError {
-            status: 500,
-            code: "ServiceException",
-            body,
-        }
-    }
-
-    /// An operation that this version does not have.
-    pub fn unsupported(what: &str) -> Self {
-        let message = format!("{what} is not supported by this version of triggerfish; Invoke is");
-        ApiError {
-            status: 501,
-            code: "NotImplementedException",
-            body: json!({ "message": message }).to_string(),
-        }
-    }
+    /// The caller's `X-Amzn-Trace-Id`.
+    pub trace: Option<String>,
+    /// The body, not looked at yet: [`payload`] does.
+    pub body: Bytes,
 }
 
 /// A request, as far as it matters here.
@@ -142,7 +81,7 @@ pub fn parse(request: &Request<'_>) -> Result<Invoke, ApiError> {
             request.method, request.path
         )));
     }
-    let (function, mut qualifier) = function_name(&decode(name))?;
+    let mut named = name::function(&decode(name))?;
     for (key, value) in request
         .query
         .unwrap_or("")
@@ -150,7 +89,7 @@ pub fn parse(request: &Request<'_>) -> Result<Invoke, ApiError> {
         .filter_map(|pair| pair.split_once('='))
     {
         if key == "Qualifier" {
-            qualifier = Some(latest(&decode(value))?);
+            named.qualify(&decode(value))?;
         }
     }
     let kind = match (request.header)("x-amz-invocation-type").as_deref() {
@@ -158,26 +97,32 @@ pub fn parse(request: &Request<'_>) -> Result<Invoke, ApiError> {
         Some("Event") => InvocationType::Event,
         Some("DryRun") => InvocationType::DryRun,
         Some(other) => {
-            let text = format!(
-                "1 validation error detected: Value '{other}' at 'invocationType' failed to satisfy constraint: \
-                 Member must satisfy enum value set: [Event, RequestResponse, DryRun]"
-            );
-            return Err(ApiError::user(400, "InvalidParameterValueException", text));
+            let rule = "Member must satisfy enum value set: [Event, RequestResponse, DryRun]";
+            return Err(ApiError::constraint(other, "invocationType", rule));
         }
     };
-    let tail = (request.header)("x-amz-log-type").as_deref() == Some("Tail")
-        && kind == InvocationType::RequestResponse;
+    let tail = match (request.header)("x-amz-log-type").as_deref() {
+        None | Some("None") => false,
+        Some("Tail") => kind == InvocationType::RequestResponse,
+        Some(other) => {
+            let rule = "Member must satisfy enum value set: [None, Tail]";
+            return Err(ApiError::constraint(other, "logType", rule));
+        }
+    };
+    if (request.header)("x-amz-tenant-id").is_some() {
+        return Err(ApiError::unsupported("X-Amz-Tenant-Id (tenant isolation)"));
+    }
     let client_context = (request.header)("x-amz-client-context")
         .map(|c| client_context(&c))
         .transpose()?;
     check_size(kind, request.body.len())?;
     Ok(Invoke {
-        function,
-        qualifier,
+        function: named,
         kind,
         tail,
         client_context,
-        payload: payload(&request.body)?,
+        trace: (request.header)("x-amzn-trace-id").filter(|trace| trace.contains("Root=")),
+        body: request.body.clone(),
     })
 }
 
@@ -189,33 +134,37 @@ fn check_size(kind: InvocationType, size: usize) -> Result<(), ApiError> {
     if size <= limit {
         return Ok(());
     }
-    let message =
-        format!("{size} byte payload is too large for the {word} invocation type (limit {limit} bytes)");
-    let body = json!({ "message": message }).to_string();
-    Err(ApiError {
-        status: 413,
-        code: "RequestEntityTooLargeException",
-        body,
-    })
+    Err(ApiError::too_large(&size.to_string(), word, limit))
 }
 
-/// Any JSON document; nothing at all is `{}`.
-fn payload(body: &Bytes) -> Result<Bytes, ApiError> {
+/// The event in a body: any JSON document; nothing at all is `{}`. Looked at only when there is somebody to get it
+/// (spec/lambda §5.3).
+///
+/// # Errors
+/// Bytes that are no JSON, with the place.
+pub fn payload(body: &Bytes) -> Result<Bytes, ApiError> {
     if body.is_empty() {
         return Ok(Bytes::from_static(b"{}"));
     }
-    match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
+    // The parser does not look into the strings it skips.
+    let text = std::str::from_utf8(body).map_err(|e| {
+        let before = &body[..e.valid_up_to()];
+        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        let column = before.iter().rev().take_while(|b| **b != b'\n').count() + 1;
+        not_json("Invalid UTF-8", line, column)
+    })?;
+    match serde_json::from_str::<serde::de::IgnoredAny>(text) {
         Ok(_) => Ok(body.clone()),
-        Err(e) => {
-            let text = format!(
-                "Could not parse request body into json: Could not parse payload into json: {e}\n at [Source: \
-                 REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: {}, column: {}]",
-                e.line(),
-                e.column()
-            );
-            Err(ApiError::user(400, "InvalidRequestContentException", text))
-        }
+        Err(e) => Err(not_json(&e.to_string(), e.line(), e.column())),
     }
+}
+
+fn not_json(why: &str, line: usize, column: usize) -> ApiError {
+    let text = format!(
+        "Could not parse request body into json: Could not parse payload into json: {why}\n at [Source: \
+         REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: {line}, column: {column}]"
+    );
+    ApiError::user(400, "InvalidRequestContentException", text)
 }
 
 fn client_context(text: &str) -> Result<String, ApiError> {
@@ -236,25 +185,6 @@ fn client_context(text: &str) -> Result<String, ApiError> {
         Ok(_) => Err(bad("not an object")),
         Err(e) => Err(bad(&e.to_string())),
     }
-}
-
-/// The bare name in any of the forms of spec/lambda §2, and the qualifier behind it.
-fn function_name(text: &str) -> Result<(String, Option<String>), ApiError> {
-    let after_function = text.rsplit_once("function:").map_or(text, |(_, rest)| rest);
-    let (name, qualifier) = match after_function.split_once(':') {
-        Some((name, qualifier)) => (name, Some(qualifier)),
-        None => (after_function, None),
-    };
-    Ok((name.to_owned(), qualifier.map(latest).transpose()?))
-}
-
-fn latest(qualifier: &str) -> Result<String, ApiError> {
-    if qualifier == "$LATEST" {
-        return Ok(qualifier.to_owned());
-    }
-    Err(ApiError::unsupported(&format!(
-        "the qualifier `{qualifier}` (versions and aliases)"
-    )))
 }
 
 /// Percent-decoding; a broken escape stays as it is.
@@ -312,7 +242,7 @@ mod tests {
             arn,
         ] {
             assert_eq!(
-                ask(path, &[], b"").map(|i| i.function),
+                ask(path, &[], b"").map(|i| i.function.name),
                 Ok("f".to_owned()),
                 "{path}"
             );
@@ -322,17 +252,41 @@ mod tests {
             &[],
             b"",
         );
-        assert_eq!(asked.map(|i| i.qualifier), Ok(Some("$LATEST".to_owned())));
+        assert_eq!(
+            asked.map(|i| i.function.qualifier),
+            Ok(Some("$LATEST".to_owned()))
+        );
+    }
+
+    #[test]
+    fn words_nobody_knows_are_refused() {
+        let path = "/2015-03-31/functions/f/invocations";
+        for (header, value) in [("x-amz-log-type", "tail"), ("x-amz-invocation-type", "Later")] {
+            let error = ask(path, &[(header, value)], b"").err();
+            assert_eq!(error.map(|e| e.code), Some("ValidationException"), "{header}");
+        }
+        let tenant = ask(path, &[("x-amz-tenant-id", "t")], b"").err();
+        assert_eq!(tenant.map(|e| e.status), Some(501));
+    }
+
+    #[test]
+    fn a_payload_is_utf8() {
+        let read = |body: &'static [u8]| payload(&Bytes::from_static(body));
+        let error = read(b"{\n \"\xff\": 1}").err();
+        assert!(
+            error.is_some_and(|e| e.body.contains("Invalid UTF-8") && e.body.contains("line: 2, column: 3"))
+        );
+        assert!(read("\"\u{e9}\"".as_bytes()).is_ok());
     }
 
     #[test]
     fn no_body_is_an_empty_object_and_bad_json_is_refused() {
         let path = "/2015-03-31/functions/f/invocations";
         assert_eq!(
-            ask(path, &[], b"").map(|i| i.payload),
+            ask(path, &[], b"").and_then(|i| payload(&i.body)),
             Ok(Bytes::from_static(b"{}"))
         );
-        let error = ask(path, &[("x-amz-invocation-type", "Event")], b"{bad").err();
+        let error = payload(&Bytes::from_static(b"{bad")).err();
         assert_eq!(
             error.map(|e| (e.status, e.code)),
             Some((400, "InvalidRequestContentException"))

@@ -1,0 +1,76 @@
+//! Processes that left the group of an environment that has ended: found by their variables, and killed.
+//!
+//! Who adopts orphans, as the binary does, becomes the parent of what a handler started in a session of its own.
+//! The address of the environment's Runtime API, which no other environment has, tells whose it was. Deliberately
+//! absent: who changed its variables too; the binary kills those when it ends.
+
+use std::collections::BTreeSet;
+
+use nix::sys::signal::{Signal, kill as signal};
+use nix::unistd::{Pid, getpgid};
+
+/// Kills every orphan of ours whose environment listens at `api`; their groups, for reaping.
+pub fn kill(api: &str) -> BTreeSet<Pid> {
+    let entry = format!("AWS_LAMBDA_RUNTIME_API={api}");
+    let mut groups = BTreeSet::new();
+    for pid in children() {
+        let Ok(variables) = std::fs::read(format!("/proc/{pid}/environ")) else {
+            continue;
+        };
+        if !variables.split(|b| *b == 0).any(|v| v == entry.as_bytes()) {
+            continue;
+        }
+        // It is our child and not waited for, so the number cannot be another's by now.
+        if let Ok(group) = getpgid(Some(pid)) {
+            groups.insert(group);
+        }
+        if let Err(error) = signal(pid, Signal::SIGKILL) {
+            tracing::debug!(pid = pid.as_raw(), %error, "a process that left its group is gone already");
+        }
+    }
+    groups
+}
+
+/// Our children; none where there is no `/proc`.
+fn children() -> Vec<Pid> {
+    let tasks = std::fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    lists
+        .flat_map(|list| {
+            list.split_whitespace()
+                .filter_map(|pid| pid.parse().ok())
+                .collect::<Vec<_>>()
+        })
+        .map(Pid::from_raw)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+    use super::*;
+
+    use std::os::unix::process::{CommandExt, ExitStatusExt};
+
+    #[test]
+    fn only_children_of_the_environment_are_killed() {
+        let start = |api: &str| {
+            let mut command = std::process::Command::new("sleep");
+            command
+                .arg("600")
+                .env("AWS_LAMBDA_RUNTIME_API", api)
+                .process_group(0);
+            command.spawn().unwrap()
+        };
+        let (mut ours, mut other) = (start("127.0.0.1:1"), start("127.0.0.1:11"));
+        let groups = kill("127.0.0.1:1");
+        assert_eq!(groups.len(), 1);
+        assert_eq!(ours.wait().unwrap().signal(), Some(9));
+        assert!(other.try_wait().unwrap().is_none());
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+}

@@ -1,0 +1,1 @@
+export const handler = async () => (await Promise.resolve(import.meta.url)).split("/").pop();

@@ -1,0 +1,1 @@
+Promise.reject(new Error("at once")); exports.handler = async () => "not reached";

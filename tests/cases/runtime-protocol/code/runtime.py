@@ -1,0 +1,127 @@
+"""A runtime on raw sockets that does to the Runtime API what it is asked to, and answers with what it heard."""
+import json
+import os
+import socket
+import sys
+import time
+
+HOST, PORT = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
+BASE = "/2018-06-01/runtime"
+
+
+class Api:
+    def __init__(self):
+        self.socket = socket.create_connection((HOST, int(PORT)))
+
+    def send(self, method, path, body=b"", headers=(), length=None):
+        length = len(body) if length is None else length
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {HOST}:{PORT}", *headers]
+        if not any(line.startswith("Transfer-Encoding") for line in headers):
+            lines.append(f"Content-Length: {length}")
+        self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode() + body)
+
+    def hear(self):
+        text = b""
+        while b"\r\n\r\n" not in text:
+            part = self.socket.recv(65536)
+            if not part:
+                return 0, {}, b""
+            text += part
+        head, _, body = text.partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        while len(body) < int(headers.get("content-length", 0)):
+            body += self.socket.recv(65536)
+        return int(first.split()[1]), headers, body
+
+    def call(self, *request, **more):
+        self.send(*request, **more)
+        return self.hear()
+
+
+def told(answer):
+    return [answer[0], answer[2].decode()]
+
+
+def main():
+    mode = os.environ["_HANDLER"]
+    if mode == "exits":
+        sys.exit(9)
+    if mode == "never":
+        print("thinking", flush=True)
+        time.sleep(600)
+    api = Api()
+    if mode == "garbage":
+        api.socket.sendall(b"\x16\x03\x01 not HTTP\r\n\r\n")
+        print(api.socket.recv(100).split(b"\r\n")[0].decode())
+        sys.exit(1)
+    if mode == "init":
+        kind = "Lambda-Runtime-Function-Error-Type: Runtime.Mine"
+        api.call("POST", f"{BASE}/init/error", b'{"errorType":"X", "errorMessage":"m"}', [kind])
+        time.sleep(600)
+    before = None
+    while True:
+        status, headers, body = api.call("GET", f"{BASE}/invocation/next")
+        event = json.loads(body)
+        path = f"{BASE}/invocation/{headers['lambda-runtime-aws-request-id']}"
+        before, seen = None, before
+        do = event["do"]
+        if do == "headers":
+            # Real times differ from run to run: the answer is part of the trace.
+            del headers["date"]
+            headers["lambda-runtime-deadline-ms"] = len(headers["lambda-runtime-deadline-ms"])
+            answer = headers
+        elif do == "next twice":
+            again = api.call("GET", f"{BASE}/invocation/next")
+            answer = [again[0], again[2] == body, again[1]["lambda-runtime-aws-request-id"] in path]
+        elif do == "wrong id":
+            answer = told(api.call("POST", f"{BASE}/invocation/nobody/response", b"1"))
+        elif do == "init error":
+            answer = told(api.call("POST", f"{BASE}/init/error", b"{}"))
+        elif do == "answer twice":
+            api.call("POST", f"{path}/response", b'"first"')
+            before = told(api.call("POST", f"{path}/response", b'"second"'))
+            continue
+        elif do == "large":
+            before = told(api.call("POST", f"{path}/response", b"x" * event["size"]))
+            continue
+        elif do == "error":
+            kind = f"Lambda-Runtime-Function-Error-Type: {event['kind']}"
+            before = told(api.call("POST", f"{path}/error", event["document"].encode(), [kind]))
+            continue
+        elif do == "mode":
+            api.call("POST", f"{path}/response", b"1", ["Lambda-Runtime-Function-Response-Mode: pigeon"])
+            continue
+        elif do == "cut":
+            api.send("POST", f"{path}/response", b"half", length=100)
+            api.socket.close()
+            api = Api()
+            continue
+        elif do == "chunks":
+            chunks = b'4\r\n"abc\r\n1\r\n"\r\n0\r\n' + event.get("trailers", "").encode() + b"\r\n"
+            before = told(api.call("POST", f"{path}/response", chunks, ["Transfer-Encoding: chunked"]))
+            continue
+        elif do == "garbage":
+            other = Api()
+            other.socket.sendall(b"hello\r\n\r\n")
+            answer = other.hear()[0]
+        elif do == "huge headers":
+            answer = Api().call("GET", "/2018-06-01/ping", b"", [f"X-{n}: {'y' * 1000}" for n in range(900)])[0]
+        elif do == "not supported":
+            asked = ["/2020-01-01/extension/register", "/2022-07-01/telemetry", f"{BASE}/restore/next"]
+            answer = [told(api.call("GET", path)) for path in asked]
+        elif do == "answer and exit":
+            api.call("POST", f"{path}/response", b'"bye"')
+            os._exit(3)
+        elif do == "answer and stay":
+            api.call("POST", f"{path}/response", b'"stays"')
+            time.sleep(600)
+        elif do == "hang up":
+            api.socket.close()
+            time.sleep(600)
+        else:
+            answer = seen
+        api.call("POST", f"{path}/response", json.dumps(answer).encode())
+
+
+main()
