@@ -158,6 +158,22 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
+/// A directory without the links on its way, as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// How two directories share files, if they do.
+fn shared(one: &Path, other: &Path) -> Option<&'static str> {
+    if one == other {
+        Some("are the same directory")
+    } else if one.starts_with(other) || other.starts_with(one) {
+        Some("share files: one directory is inside the other")
+    } else {
+        None
+    }
+}
+
 /// An error of the executor at the place of the function's declaration.
 pub fn start_error(scenario: &Scenario, error: &StartError) -> Diagnostic {
     let problem = Diagnostic::new("E301", error.to_string());
@@ -255,10 +271,14 @@ pub fn sources(
         };
         match catalog::with_kind(&source.kind.value, make) {
             Some(Ok(one)) => {
-                let shared = |other: &&Ready| one.directory.is_some() && other.directory == one.directory;
-                let other = ready.values().find(shared);
-                if let Some(other) = other {
-                    let what = format!("sources {} and {} are the same directory", other.name, one.name);
+                let place = |one: &Ready| one.directory.as_deref().map(resolved);
+                let mine = place(&one);
+                let met = ready.values().find_map(|other| {
+                    let how = shared(place(other)?.as_path(), mine.as_deref()?)?;
+                    Some((other, how))
+                });
+                if let Some((other, how)) = met {
+                    let what = format!("sources {} and {} {how}", other.name, one.name);
                     let help = "two buckets cannot share files: each change would be seen twice";
                     problems.push(Diagnostic::new("E105", what).at(source.name.span, "").help(help));
                 }

@@ -495,3 +495,72 @@ fn an_editors_save_is_one_put_when_polled() {
     fs::remove_file(b.root.join("f~")).unwrap();
     assert_eq!(b.seen(), ["Put f"]);
 }
+
+/// The parent of the bucket goes too, and nobody is left to tell when it is back.
+#[test]
+fn a_bucket_whose_parent_was_removed_goes_on() {
+    let base = tempfile::tempdir().unwrap();
+    let root = base.path().join("parent/uploads");
+    fs::create_dir_all(&root).unwrap();
+    let (s3, ear) = open(base.path(), false, &json!({"directory": "parent/uploads"}));
+    let out = Emitter::new(SourceName::new("uploads"), Seed(7), "test");
+    let mut b = Bucket {
+        s3: Some(s3.unwrap()),
+        out,
+        ear,
+        root,
+        base,
+    };
+    b.write("a", "1");
+    assert_eq!(b.wait_for(1), ["Put a"]);
+    b.shell_at_base("rm -r parent");
+    assert_eq!(b.wait_for(1), ["Delete a"]);
+    b.shell_at_base("mkdir -p parent/uploads/d; echo 1 > parent/uploads/d/b");
+    assert_eq!(b.wait_for(1), ["Put d/b"]);
+    b.write("c", "1");
+    assert_eq!(b.wait_for(1), ["Put c"]);
+    b.shell_at_base("mv parent old");
+    assert_eq!(b.wait_for(2), ["Delete c", "Delete d/b"]);
+    b.shell_at_base("mv old parent");
+    assert_eq!(b.wait_for(2), ["Put c", "Put d/b"]);
+}
+
+/// A bucket that holds the project holds our journals too, and each event would change them.
+#[test]
+fn our_own_state_is_no_object() {
+    let mut b = Bucket::new();
+    b.shell("mkdir -p .triggerfish/runs/1; echo 1 > .triggerfish/runs/1/journal.jsonl; echo 1 > a");
+    assert_eq!(b.seen(), ["Put a"]);
+    b.shell("echo 2 >> .triggerfish/runs/1/journal.jsonl; rm -r .triggerfish");
+    assert_eq!(b.seen(), none());
+}
+
+/// A directory that may not be read has not lost its files.
+#[test]
+fn an_unreadable_folder_is_no_removal() {
+    let mut b = Bucket::new();
+    b.shell("mkdir d; echo 1 > d/a");
+    assert_eq!(b.seen(), ["Put d/a"]);
+    b.shell("chmod 000 d");
+    assert_eq!(b.seen(), none());
+    b.shell("chmod 755 d; echo 1 > d/b");
+    assert_eq!(b.seen(), ["Put d/b"]);
+    b.shell("rm -r d");
+    assert_eq!(b.seen(), ["Delete d/a", "Delete d/b"]);
+}
+
+/// More changes than are announced at a time, found in one look.
+#[test]
+fn a_full_directory_moved_in_comes_in_portions() {
+    let mut b = Bucket::new();
+    b.shell("mkdir ../d; for n in $(seq 1000); do echo $n > ../d/$n; done; mv ../d .");
+    let s3 = b.s3.as_mut().unwrap();
+    let mut seen = 0;
+    while seen < 1000 {
+        let _ = s3.poll(clock(), &mut b.out).unwrap();
+        let portion = b.out.take().len();
+        assert!(portion <= 256, "{portion}");
+        seen += portion;
+    }
+    assert_eq!(b.seen(), none());
+}

@@ -24,6 +24,8 @@ pub enum Place {
     Directory,
     /// A file.
     File(Stamp),
+    /// It cannot be told: a directory on the way may not be read.
+    Unknown,
 }
 
 /// Whether someone has a file open for writing.
@@ -59,16 +61,29 @@ pub fn place(root: &Path, key: &str) -> Place {
         let mut segments = key.split('/').peekable();
         while let Some(segment) = segments.next() {
             path.push(segment);
-            let parent = segments.peek().is_some();
-            if parent && !std::fs::symlink_metadata(&path).is_ok_and(|m| m.is_dir()) {
-                return Place::Nothing;
+            if segments.peek().is_none() {
+                break;
+            }
+            match std::fs::symlink_metadata(&path) {
+                Ok(m) if m.is_dir() => {}
+                Ok(_) => return Place::Nothing,
+                Err(e) => return absent(e.kind()),
             }
         }
     }
     match std::fs::symlink_metadata(&path) {
         Ok(m) if m.is_dir() => Place::Directory,
         Ok(m) if m.is_file() => Place::File(stamp(&m)),
-        _ => Place::Nothing,
+        Ok(_) => Place::Nothing,
+        Err(e) => absent(e.kind()),
+    }
+}
+
+/// Only an error that says so means that nothing is there.
+fn absent(why: ErrorKind) -> Place {
+    match why {
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => Place::Nothing,
+        _ => Place::Unknown,
     }
 }
 
@@ -226,6 +241,8 @@ mod tests {
         for key in ["link", "link/f", "f", "pipe", "none", "none/x"] {
             assert_eq!(place(&root, key), Place::Nothing, "{key}");
         }
+        assert_eq!(place(&root, &"n".repeat(256)), Place::Nothing);
+        assert_eq!(absent(ErrorKind::PermissionDenied), Place::Unknown);
         assert_eq!(place(&root, ""), Place::Directory);
         assert_eq!(read(&root.join("f"), true), Content::Gone);
         assert_eq!(read(&root.join("pipe"), true), Content::Gone);

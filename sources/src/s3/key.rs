@@ -12,6 +12,8 @@ pub const MAX_KEY: usize = 1024;
 const MAX_NAME: usize = 255;
 /// Names of our own temporary files; never objects, whatever the configuration says.
 pub const OWN_TEMPORARY: &str = ".triggerfish-";
+/// The directory of our own state and journals: never part of a bucket, even of one that holds it.
+const OWN_DIRECTORY: &str = ".triggerfish";
 
 /// Names of temporary files that editors, browsers and file systems leave (spec/sources/s3 §7 rule 5).
 pub const DEFAULT_IGNORE: [&str; 12] = [
@@ -89,6 +91,11 @@ fn shorten(key: &str) -> String {
     text
 }
 
+/// Whether `key` is our own state or journal, which changes with every event.
+pub fn is_ours(key: &str) -> bool {
+    key.split('/').any(|segment| segment == OWN_DIRECTORY)
+}
+
 /// The names that never become objects.
 #[derive(Clone, Debug)]
 pub struct Ignore(GlobSet);
@@ -119,7 +126,7 @@ impl Ignore {
     /// Whether `key` never becomes an object: its name matches, or the whole key does.
     pub fn hides(&self, key: &str) -> bool {
         let name = key.rsplit('/').next().unwrap_or(key);
-        name.starts_with(OWN_TEMPORARY) || self.0.is_match(name) || self.0.is_match(key)
+        name.starts_with(OWN_TEMPORARY) || is_ours(key) || self.0.is_match(name) || self.0.is_match(key)
     }
 }
 
@@ -179,6 +186,7 @@ mod tests {
         for name in ["x.swp", "x.jpg", "14913", "tmp", "x.tmp/y"] {
             assert!(!ignore.hides(name), "{name}");
         }
+        assert!(ignore.hides(".triggerfish/runs/up-1/journal.jsonl") && !ignore.hides("a.triggerfish/x"));
         let own = Ignore::new(Some(&["*.bak".into()])).unwrap();
         assert!(own.hides("a/b.bak") && !own.hides("x.tmp") && own.hides(".triggerfish-1"));
         assert!(Ignore::new(Some(&["[".into()])).is_err());

@@ -12,7 +12,7 @@
 //! Everything found in one look is announced in the order of keys, so that threads and directory listings
 //! decide nothing. A file that moved is one change at its new key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use router::time::Timestamp;
@@ -22,7 +22,7 @@ use super::index::{Entry, Stamp};
 use super::record::Kind;
 use super::watch::Hint;
 use super::{RenameAs, S3, tree};
-use crate::source::{Emitter, SourceError};
+use crate::source::Emitter;
 
 /// When a file that is still written is looked at again, should its close go unnoticed.
 const SAFETY_NET: Duration = Duration::from_secs(1);
@@ -56,19 +56,17 @@ impl Dirty {
 }
 
 impl S3 {
-    /// Looks at every path whose quiet time was over at `until` (`None`: at all of them) and announces.
-    pub(super) fn look(
-        &mut self,
-        now: Timestamp,
-        until: Option<Timestamp>,
-        out: &mut Emitter,
-    ) -> Result<(), SourceError> {
+    /// Looks at every path whose quiet time was over at `until` (`None`: at all of them) and notes what is
+    /// to be announced.
+    pub(super) fn look(&mut self, now: Timestamp, until: Option<Timestamp>) {
         let mut candidates = BTreeMap::new();
         if std::mem::take(&mut self.rescan) {
             for key in self.index.below("") {
                 candidates.insert(key, Dirty::new(now));
             }
-            self.add_tree("", &Dirty::new(now), &mut candidates)?;
+            self.blind = false;
+            self.watch_parent();
+            self.add_tree("", &Dirty::new(now), &mut candidates);
         }
         let ready = |dirty: &Dirty| until.is_none_or(|until| dirty.due <= until);
         let keys: Vec<String> = self
@@ -94,7 +92,7 @@ impl S3 {
                     for known in self.index.below(&key) {
                         candidates.entry(known).or_insert_with(|| found.clone());
                     }
-                    self.add_tree(&key, &found, &mut candidates)?;
+                    self.add_tree(&key, &found, &mut candidates);
                     if self.index.get(&key).is_some() {
                         candidates.insert(key, dirty);
                     }
@@ -115,43 +113,37 @@ impl S3 {
         } else {
             Duration::ZERO
         };
-        self.judge_all(candidates, grace, now, out);
-        Ok(())
+        self.judge_all(candidates, grace, now);
+        // Where the bucket itself is gone, with its parent perhaps, nobody may tell when it is back.
+        self.blind |= file::place(&self.root, "") != Place::Directory;
     }
 
-    fn add_tree(
-        &mut self,
-        from: &str,
-        dirty: &Dirty,
-        candidates: &mut BTreeMap<String, Dirty>,
-    ) -> Result<(), SourceError> {
-        tree::walk_from(&self.root, from, &mut self.watch, |key| {
+    fn add_tree(&mut self, from: &str, dirty: &Dirty, candidates: &mut BTreeMap<String, Dirty>) {
+        let walked = tree::walk_from(&self.root, from, &mut self.watch, |key| {
             candidates.entry(key).or_insert_with(|| dirty.clone());
-        })
+        });
+        if let Err(error) = walked {
+            self.cannot_watch(&error);
+        }
     }
 
     /// Creations come first in the judging, because one may explain a removal: the file moved.
-    fn judge_all(
-        &mut self,
-        candidates: BTreeMap<String, Dirty>,
-        grace: Duration,
-        now: Timestamp,
-        out: &mut Emitter,
-    ) {
+    fn judge_all(&mut self, candidates: BTreeMap<String, Dirty>, grace: Duration, now: Timestamp) {
         let mut changes: BTreeMap<String, Vec<Change>> = BTreeMap::new();
+        let mut moved = BTreeSet::new();
         let mut gone = Vec::new();
         for (key, dirty) in candidates {
             match file::place(&self.root, &key) {
-                Place::File(stamp) => match self.judge(&key, dirty, stamp, now) {
+                Place::Unknown => {}
+                Place::File(stamp) => match self.judge(&key, dirty, stamp, now, &moved) {
                     Found::Nothing => {}
                     Found::Gone => gone.push(key),
                     Found::Created(kind, entry, moved_from) => {
                         let list = changes.entry(key.clone()).or_default();
                         if let Some(old) = moved_from {
-                            self.index.remove(&old);
+                            moved.insert(old.clone());
                             list.push(Change::Removed(old));
                         }
-                        self.index.insert(key, entry.clone());
                         list.push(Change::Created(kind, entry));
                     }
                 },
@@ -167,25 +159,44 @@ impl S3 {
             }
         }
         for key in gone {
-            if self.index.get(&key).is_some() {
-                self.index.remove(&key);
+            if self.index.get(&key).is_some() && !moved.contains(&key) {
                 changes.entry(key.clone()).or_default().push(Change::Removed(key));
             }
         }
         for (key, list) in changes {
-            for change in list {
-                match change {
-                    Change::Removed(old) => self.emit(Kind::Delete, &old, None, now, out),
-                    Change::Created(kind, entry) => {
-                        let md5 = entry.md5.unwrap_or_default();
-                        self.emit(kind, &key, Some((entry.stamp.size, &md5)), now, out);
-                    }
+            let changes = list.into_iter().map(|change| (key.clone(), change));
+            self.pending.extend(changes);
+        }
+    }
+
+    /// Announces at most `limit` of the changes that were found. Only what is announced enters the index.
+    pub(super) fn announce(&mut self, limit: usize, now: Timestamp, out: &mut Emitter) {
+        for _ in 0..limit {
+            let Some((key, change)) = self.pending.pop_front() else {
+                return;
+            };
+            match change {
+                Change::Removed(old) => {
+                    self.index.remove(&old);
+                    self.emit(Kind::Delete, &old, None, now, out);
+                }
+                Change::Created(kind, entry) => {
+                    self.index.insert(key.clone(), entry.clone());
+                    let md5 = entry.md5.unwrap_or_default();
+                    self.emit(kind, &key, Some((entry.stamp.size, &md5)), now, out);
                 }
             }
         }
     }
 
-    fn judge(&mut self, key: &str, mut dirty: Dirty, stamp: Stamp, now: Timestamp) -> Found {
+    fn judge(
+        &mut self,
+        key: &str,
+        mut dirty: Dirty,
+        stamp: Stamp,
+        now: Timestamp,
+        moved: &BTreeSet<String>,
+    ) -> Found {
         let known = self.index.get(key).cloned();
         let rung = dirty.hint.changed || dirty.hint.closed;
         if known
@@ -214,11 +225,11 @@ impl S3 {
                 return Found::Nothing;
             }
         };
-        let moved_from = self.moved_from(key, stamp);
         let entry = Entry {
             stamp,
             md5: Some(md5),
         };
+        let moved_from = self.moved_from(key, &entry, moved);
         if let Some(known) = known.filter(|known| known.md5 == entry.md5) {
             // The stamp is the kernel's coarse clock: the same stamp is the write that was announced.
             let again = self
@@ -237,11 +248,13 @@ impl S3 {
         Found::Created(kind, entry, moved_from)
     }
 
-    /// The key that a file had before it was renamed to `key`: same inode, size and time, and gone there.
-    fn moved_from(&self, key: &str, stamp: Stamp) -> Option<String> {
+    /// The key that a file had before it was renamed to `key`: same inode, size, time and bytes, and gone
+    /// there. `moved` are the keys that other files had before.
+    fn moved_from(&self, key: &str, now: &Entry, moved: &BTreeSet<String>) -> Option<String> {
+        let same = |old: &Entry| old.stamp == now.stamp && (old.md5.is_none() || old.md5 == now.md5);
         self.index
-            .at_inode(stamp.inode)
-            .filter(|old| *old != key && self.index.get(old).is_some_and(|entry| entry.stamp == stamp))
+            .at_inode(now.stamp.inode)
+            .filter(|old| *old != key && !moved.contains(*old) && self.index.get(old).is_some_and(same))
             .find(|old| file::place(&self.root, old) == Place::Nothing)
             .cloned()
     }
@@ -252,8 +265,11 @@ fn rung_by_write(hint: &Hint, before: Stamp, after: Stamp) -> bool {
     hint.changed || before.inode != after.inode
 }
 
-enum Change {
+/// What is to be announced of a key.
+pub enum Change {
+    /// The object is gone; after a rename, the one under the file's earlier key.
     Removed(String),
+    /// The object is new, or has new content.
     Created(Kind, Entry),
 }
 

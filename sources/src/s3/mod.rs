@@ -23,7 +23,7 @@ mod record;
 mod tree;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -38,9 +38,14 @@ pub use key::check as check_key;
 use crate::source::{Emitter, NextPoll, Site, Source, SourceError, Subscription};
 use filter::Rule;
 use index::{Entry, Index};
-use look::Dirty;
+use look::{Change, Dirty};
 use record::{Happening, Ids, Kind};
 use watch::Watch;
+
+/// Changes announced at a time, so that a bucket's documents are never all in memory at once.
+const PORTION: usize = 256;
+/// How often the whole bucket is looked at while a part of it cannot be watched.
+const BLIND: Duration = Duration::from_secs(1);
 
 /// What a step or an API call does to a bucket.
 #[derive(Clone, Debug)]
@@ -70,7 +75,12 @@ pub struct S3 {
     index: Index,
     watch: Watch,
     dirty: BTreeMap<String, Dirty>,
+    pending: VecDeque<(String, Change)>,
     rescan: bool,
+    /// A part of the bucket is not watched, so only looking tells.
+    blind: bool,
+    /// When the whole bucket was looked at last, if it is blind.
+    looked: Timestamp,
     temporary: u64,
 }
 
@@ -117,7 +127,10 @@ impl Source for S3 {
             index: Index::open(state.as_deref())?,
             watch,
             dirty: BTreeMap::new(),
+            pending: VecDeque::new(),
             rescan: false,
+            blind: false,
+            looked: Timestamp::from_nanos(0),
             temporary: 0,
             root,
             config,
@@ -129,8 +142,19 @@ impl Source for S3 {
 
     fn poll(&mut self, now: Timestamp, out: &mut Emitter) -> Result<NextPoll, SourceError> {
         self.take_notes(now + self.quiet);
-        self.look(now, Some(now), out)?;
-        let next = self.dirty.values().map(|dirty| dirty.due).min();
+        if self.pending.is_empty() {
+            self.rescan |= self.blind && now >= self.looked + BLIND;
+            if self.rescan || !self.blind {
+                self.looked = now;
+            }
+            self.look(now, Some(now));
+        }
+        self.announce(PORTION, now, out);
+        if !self.pending.is_empty() {
+            return Ok(NextPoll::At(now));
+        }
+        let next = self.dirty.values().map(|dirty| dirty.due);
+        let next = next.chain(self.blind.then(|| self.looked + BLIND)).min();
         Ok(next.map_or(NextPoll::WhenRung, NextPoll::At))
     }
 
@@ -144,7 +168,11 @@ impl Source for S3 {
     fn barrier(&mut self, now: Timestamp, out: &mut Emitter) -> Result<(), SourceError> {
         self.watch.sync();
         self.take_notes(now);
-        self.look(now, None, out)
+        self.announce(usize::MAX, now, out);
+        self.rescan |= self.blind;
+        self.look(now, None);
+        self.announce(usize::MAX, now, out);
+        Ok(())
     }
 
     fn settle(&mut self) -> Result<(), SourceError> {
@@ -187,6 +215,23 @@ impl S3 {
         Ok(())
     }
 
+    /// The parent tells when the root comes and goes.
+    fn watch_parent(&mut self) {
+        let Some(parent) = self.root.parent().map(Path::to_owned) else {
+            return;
+        };
+        if let Err(error) = self.watch.add(&parent) {
+            self.cannot_watch(&error);
+        }
+    }
+
+    /// From here on, the whole bucket is looked at every so often.
+    fn cannot_watch(&mut self, error: &SourceError) {
+        let help = error.help.as_deref().unwrap_or_default();
+        tracing::warn!(%error, help, "looking at the whole bucket every second instead");
+        self.blind = true;
+    }
+
     fn take_notes(&mut self, due: Timestamp) {
         let notes = self.watch.take();
         self.rescan |= notes.rescan;
@@ -198,6 +243,9 @@ impl S3 {
                 tracing::warn!(file = %path.display(), "file name is not UTF-8, so it has no key");
                 continue;
             };
+            if key::is_ours(key) {
+                continue;
+            }
             let dirty = self
                 .dirty
                 .entry(key.to_owned())
@@ -264,7 +312,9 @@ impl S3 {
             }
             std::fs::create_dir(&path)
                 .map_err(|e| SourceError::new(format!("failed to make {}: {e}", path.display())))?;
-            self.watch.add(&path)?;
+            if let Err(error) = self.watch.add(&path) {
+                self.cannot_watch(&error);
+            }
         }
         Ok(())
     }
@@ -437,6 +487,53 @@ mod tests {
         assert!(sample("put", &BTreeMap::from([("kye".to_owned(), String::new())])).is_err());
     }
 
+    fn open(base: &Path) -> S3 {
+        let site = Site {
+            name: SourceName::new("uploads"),
+            base: base.into(),
+            state: None,
+            scratch: base.join("scratch"),
+            seed: Seed(0),
+            region: "us-east-1".into(),
+            account: "123456789012".into(),
+            bell: Bell::new().0,
+        };
+        let config: Config = serde_json::from_str(r#"{"bucket":"uploads"}"#).unwrap();
+        S3::open(config, Vec::new(), site).unwrap()
+    }
+
+    fn shown(out: &mut Emitter) -> Vec<String> {
+        let seen = out.take();
+        seen.iter().map(|o| format!("{} {}", o.kind, o.subject)).collect()
+    }
+
+    /// The system's limit of watches is reached: folders are looked at instead, again and again.
+    #[test]
+    fn folders_that_cannot_be_watched_lose_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("uploads");
+        std::fs::create_dir(&root).unwrap();
+        let mut s3 = open(dir.path());
+        let mut out = Emitter::new(SourceName::new("uploads"), Seed(0), "test");
+        s3.watch.full = true;
+        std::fs::create_dir(root.join("d")).unwrap();
+        std::fs::write(root.join("d/1"), "1").unwrap();
+        std::fs::write(root.join("2"), "2").unwrap();
+        s3.watch.sync();
+        let at = Timestamp::from_millis;
+        assert_eq!(s3.poll(at(5000), &mut out).unwrap(), NextPoll::At(at(5001)));
+        assert_eq!(s3.poll(at(5001), &mut out).unwrap(), NextPoll::At(at(6001)));
+        assert_eq!(shown(&mut out), ["ObjectCreated:Put 2", "ObjectCreated:Put d/1"]);
+        std::fs::write(root.join("d/3"), "3").unwrap();
+        s3.watch.sync();
+        assert_eq!(s3.poll(at(5100), &mut out).unwrap(), NextPoll::At(at(6001)));
+        assert!(out.take().is_empty());
+        assert_eq!(s3.poll(at(6001), &mut out).unwrap(), NextPoll::At(at(7001)));
+        assert_eq!(shown(&mut out), ["ObjectCreated:Put d/3"]);
+        s3.watch.full = false;
+        assert_eq!(s3.poll(at(7001), &mut out).unwrap(), NextPoll::WhenRung);
+    }
+
     /// The kernel's queue overflowed: hints are gone, and the bucket itself must tell.
     #[test]
     fn an_overflow_loses_nothing() {
@@ -444,18 +541,7 @@ mod tests {
         let root = dir.path().join("uploads");
         std::fs::create_dir(&root).unwrap();
         std::fs::write(root.join("old"), "old").unwrap();
-        let site = Site {
-            name: SourceName::new("uploads"),
-            base: dir.path().into(),
-            state: None,
-            scratch: dir.path().join("scratch"),
-            seed: Seed(0),
-            region: "us-east-1".into(),
-            account: "123456789012".into(),
-            bell: Bell::new().0,
-        };
-        let config: Config = serde_json::from_str(r#"{"bucket":"uploads"}"#).unwrap();
-        let mut s3 = S3::open(config, Vec::new(), site).unwrap();
+        let mut s3 = open(dir.path());
         std::fs::write(root.join("new"), "new").unwrap();
         std::fs::create_dir(root.join("d")).unwrap();
         std::fs::write(root.join("d/deep"), "deep").unwrap();
@@ -464,13 +550,8 @@ mod tests {
         s3.watch.overflow(Bell::new().0);
         let mut out = Emitter::new(SourceName::new("uploads"), Seed(0), "test");
         s3.barrier(Timestamp::from_millis(1), &mut out).unwrap();
-        let seen: Vec<_> = out
-            .take()
-            .into_iter()
-            .map(|o| format!("{} {}", o.kind, o.subject))
-            .collect();
         assert_eq!(
-            seen,
+            shown(&mut out),
             [
                 "ObjectCreated:Put d/deep",
                 "ObjectCreated:Put new",

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use super::key;
 use super::watch::Watch;
 use crate::source::SourceError;
 
@@ -15,6 +16,9 @@ pub fn walk(root: &Path, watch: &mut Watch, found: impl FnMut(String)) -> Result
 
 /// Calls `found` with the key of every file below the directory `from` (empty for the root).
 /// Links are not followed, and names that are not UTF-8 are skipped with a warning.
+///
+/// # Errors
+/// A directory could not be watched. It was listed all the same, and so was the rest.
 pub fn walk_from(
     root: &Path,
     from: &str,
@@ -22,14 +26,17 @@ pub fn walk_from(
     mut found: impl FnMut(String),
 ) -> Result<(), SourceError> {
     let mut folders = vec![from.to_owned()];
+    let mut blind = Ok(());
     while let Some(folder) = folders.pop() {
         let path = if folder.is_empty() {
             root.to_owned()
         } else {
             root.join(&folder)
         };
-        if !watch.add(&path)? {
-            continue;
+        match watch.add(&path) {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(error) => blind = blind.and(Err(error)),
         }
         let Ok(entries) = std::fs::read_dir(&path) else {
             continue;
@@ -46,12 +53,12 @@ pub fn walk_from(
             } else {
                 format!("{folder}/{name}")
             };
-            if kind.is_dir() {
+            if kind.is_dir() && !key::is_ours(&key) {
                 folders.push(key);
             } else if kind.is_file() {
                 found(key);
             }
         }
     }
-    Ok(())
+    blind
 }

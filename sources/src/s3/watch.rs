@@ -70,6 +70,9 @@ pub struct Watch {
     shared: Arc<Shared>,
     cookies: PathBuf,
     cookie: u64,
+    /// Acts as if the system's limit of watches were reached.
+    #[cfg(test)]
+    pub full: bool,
 }
 
 impl Watch {
@@ -103,6 +106,8 @@ impl Watch {
             shared,
             cookies,
             cookie: 0,
+            #[cfg(test)]
+            full: false,
         };
         let place = watch.cookies.clone();
         if !watch.add(&place)? {
@@ -114,9 +119,15 @@ impl Watch {
     /// Watches a directory; `false` if it is gone. Adding it again is right whenever it may be another
     /// directory of the same name.
     pub fn add(&mut self, directory: &Path) -> Result<bool, SourceError> {
-        let Err(error) = self.watcher.watch(directory, RecursiveMode::NonRecursive) else {
-            return Ok(true);
+        #[cfg(not(test))]
+        let full = false;
+        #[cfg(test)]
+        let full = self.full;
+        let watched = match full {
+            true => Err(notify::Error::new(ErrorKind::MaxFilesWatch)),
+            false => self.watcher.watch(directory, RecursiveMode::NonRecursive),
         };
+        let Err(error) = watched else { return Ok(true) };
         match error.kind {
             ErrorKind::PathNotFound => Ok(false),
             ErrorKind::Io(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
@@ -205,14 +216,17 @@ impl Ear {
             book.notes.rescan = true;
             book.notes.hints.clear();
             self.shared.seen.notify_all();
-        } else if let Some((path, hint)) = hint(event) {
+        } else if let Some((mut path, hint)) = hint(event) {
             if path.parent() == Some(&self.cookies) {
                 let number = path.file_name().and_then(|n| n.to_str()?.parse().ok());
                 book.cookie = book.cookie.max(number.unwrap_or(0));
                 self.shared.seen.notify_all();
                 return;
             }
-            // The parent is watched only to see the root come and go.
+            // The parent is watched only to see the root come and go, or go with the parent.
+            if self.root.starts_with(&path) {
+                path.clone_from(&self.root);
+            }
             if book.notes.rescan || !path.starts_with(&self.root) {
                 return;
             }
