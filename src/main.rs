@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod front;
 mod leftovers;
+mod output;
 
 use clap::Parser;
 
@@ -11,6 +12,11 @@ fn main() -> std::process::ExitCode {
     cli::start_logging();
     leftovers::adopt();
     let code = commands::run(cli::Cli::parse());
+    let code = if code == commands::OK && output::failed() {
+        commands::USAGE
+    } else {
+        code
+    };
     leftovers::kill();
     std::process::ExitCode::from(code)
 }

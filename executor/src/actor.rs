@@ -19,6 +19,7 @@ use router::settings::function_arn;
 use router::time::Timestamp;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -116,15 +117,10 @@ pub(crate) struct Job {
 
 /// Tells an outcome that no process had a part in.
 pub(crate) fn refuse(site: &Arc<Site>, number: Number, job: &Job, why: &str) {
-    let outcome = Outcome {
-        result: Err(Failure::System(why.to_owned())),
-        duration: Duration::ZERO,
-        log: Bytes::new(),
-    };
     let done = Done {
         attempt: job.invocation.attempt,
         name: job.invocation.name.clone(),
-        outcome,
+        outcome: Outcome::system(why),
         cold: false,
         figures: BTreeMap::new(),
         lines: Vec::new(),
@@ -374,14 +370,14 @@ impl Actor {
     /// What the process had started fell to us, if we adopt orphans. It dies with its environment, also where
     /// it has left the group, and must not stay a zombie.
     async fn reap(&mut self) {
+        // Heard before the look, so that no end falls in between.
+        let ends = signal(SignalKind::child());
         self.dead.extend(strays::kill(&self.api.address));
+        self.dead.retain(|group| !freeze::reaped(*group));
+        let Ok(mut ends) = ends else { return };
         let all = async {
-            loop {
+            while !self.dead.is_empty() && ends.recv().await.is_some() {
                 self.dead.retain(|group| !freeze::reaped(*group));
-                if self.dead.is_empty() {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
         // What takes longer to die is looked at again after the next end.

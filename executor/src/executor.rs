@@ -147,7 +147,14 @@ impl Executor {
         reactor: &Arc<Reactor>,
     ) -> Result<Executor, StartError> {
         let scratch = std::path::absolute(&options.scratch).map_err(|e| failed("scratch directory", &e))?;
-        process::write_bootstraps(&scratch.join("runtime")).map_err(|e| failed("scratch directory", &e))?;
+        process::write_bootstraps(&scratch.join("runtime")).map_err(|e| StartError {
+            function: None,
+            key: "scratch directory",
+            problem: format!(
+                "{}: {e}; free some space, or set TMPDIR to another place",
+                scratch.display()
+            ),
+        })?;
         let mut interpreters = Interpreters;
         let mut sites = BTreeMap::new();
         for spec in functions {

@@ -62,6 +62,7 @@ pub struct Launch<'a> {
 impl Launch<'_> {
     /// Starts the process.
     pub fn spawn(&self) -> std::io::Result<Process> {
+        check_format(self.program)?;
         let (reader, writer) = std::io::pipe()?;
         let reader = OwnedFd::from(reader);
         fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -260,12 +261,12 @@ pub fn exit_of(status: std::process::ExitStatus) -> Exit {
 
 #[expect(
     unsafe_code,
-    reason = "a death signal can only be asked for in the child, between fork and exec"
+    reason = "a death signal and closed descriptors can only be had in the child, between fork and exec"
 )]
 fn die_with_parent(command: &mut Command) {
     let parent = std::process::id();
-    // SAFETY: the closure runs in the forked child and calls only prctl and getppid, which are
-    // async-signal-safe; it allocates nothing unless it fails, and then only an error without heap data.
+    // SAFETY: the closure runs in the forked child and calls only prctl, getppid and
+    // close_range, which are async-signal-safe; it allocates nothing unless it fails, and then only an error without heap data.
     unsafe {
         command.pre_exec(move || {
             if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
@@ -275,7 +276,28 @@ fn die_with_parent(command: &mut Command) {
             if u32::try_from(libc::getppid()).ok() != Some(parent) {
                 return Err(std::io::Error::from_raw_os_error(libc::ESRCH));
             }
+            // What our caller left open is not the handler's; an old kernel without the call leaves it.
+            libc::syscall(
+                libc::SYS_close_range,
+                3,
+                libc::c_uint::MAX,
+                libc::CLOSE_RANGE_CLOEXEC,
+            );
             Ok(())
         });
+    }
+}
+
+/// The C library would hand a file that is no program to a shell; AWS does not.
+fn check_format(program: &Path) -> std::io::Result<()> {
+    let mut start = [0; 4];
+    // A program that may be run need not be readable.
+    let Ok(n) = File::open(program).and_then(|file| file.read_at(&mut start, 0)) else {
+        return Ok(());
+    };
+    match &start[..n] {
+        [0x7f, b'E', b'L', b'F'] | [b'#', b'!', ..] => Ok(()),
+        _ if cfg!(target_os = "linux") => Err(std::io::Error::from_raw_os_error(libc::ENOEXEC)),
+        _ => Ok(()),
     }
 }

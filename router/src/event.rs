@@ -114,6 +114,17 @@ pub struct Outcome {
     pub log: Bytes,
 }
 
+impl Outcome {
+    /// An attempt that our side could not make.
+    pub fn system(why: &str) -> Self {
+        Outcome {
+            result: Err(Failure::System(why.to_owned())),
+            duration: Duration::ZERO,
+            log: Bytes::new(),
+        }
+    }
+}
+
 /// Why an attempt failed, as far as retries care (spec/lambda §9.1).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Failure {

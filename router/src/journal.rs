@@ -377,7 +377,7 @@ impl Journal {
                 self.ledger.open += 1;
             }
             Entry::Done { how, to, .. } => {
-                if how == "stopped" {
+                if how == "stopped" && to == "nowhere" {
                     return;
                 }
                 self.ledger.open -= 1;

@@ -448,12 +448,7 @@ impl Router {
     }
 
     fn refuse(&mut self, delivery: Delivery, why: String) {
-        let result = Err(Failure::System(why));
-        let outcome = Outcome {
-            result,
-            duration: std::time::Duration::ZERO,
-            log: Payload::new(),
-        };
+        let outcome = Outcome::system(&why);
         let mut to = "nowhere".to_owned();
         if let Lane::Reply(reply) = delivery.event.lane {
             self.actions.push_back(Action::Reply { to: reply, outcome });
@@ -466,7 +461,13 @@ impl Router {
         self.timers.clear();
         self.due.clear();
         for delivery in std::mem::take(&mut self.deliveries).into_values() {
-            self.done(&delivery, "stopped", "nowhere".to_owned());
+            let mut to = "nowhere";
+            if let Lane::Reply(reply) = delivery.event.lane {
+                to = "caller";
+                let outcome = Outcome::system("the fabric stopped");
+                self.actions.push_back(Action::Reply { to: reply, outcome });
+            }
+            self.done(&delivery, "stopped", to.to_owned());
         }
     }
 

@@ -28,6 +28,7 @@ pub mod report;
 pub mod run;
 pub mod runs;
 pub mod schema;
+pub mod scratch;
 pub mod stop;
 pub mod timeline;
 pub mod vars;

@@ -32,6 +32,7 @@ use crate::file::Scenario;
 use crate::file::step::{Invoke, InvokeType, LogType, Step, Verb};
 use crate::hands::{VirtualHands, Watched};
 use crate::runs::{FileRecorder, MemoryRecorder};
+use crate::scratch::Scratch;
 use crate::stop::Stop;
 use crate::vars::{Builtin, fill_node};
 
@@ -183,7 +184,7 @@ struct Stage<'a> {
     deadline: Instant,
     last_event: Timestamp,
     why: Vec<String>,
-    _root: tempfile::TempDir,
+    _root: Scratch,
 }
 
 impl<'a> Stage<'a> {
@@ -196,10 +197,7 @@ impl<'a> Stage<'a> {
         let problem = |what: String| vec![Diagnostic::new("E303", what)];
         let expectations = expectations(scenario)?;
         let settings = assemble::settings(scenario, None)?;
-        let root = tempfile::Builder::new()
-            .prefix("triggerfish-")
-            .tempdir()
-            .map_err(|e| problem(e.to_string()))?;
+        let root = Scratch::new().map_err(|e| problem(e.to_string()))?;
         let (fresh, scratch) = (root.path().join("sources"), root.path().join("scratch"));
         let seed = Seed(run.seed);
         let places = Places {

@@ -7,12 +7,13 @@ use scenarios::schema;
 use sources::catalog::{ROWS, Row};
 
 use crate::cli::Event;
+use crate::output::say;
 
 /// Runs `triggerfish event`.
 pub fn run(args: &Event) -> Result<u8> {
     let (Some(source), Some(kind)) = (&args.source, &args.kind) else {
         for row in ROWS {
-            println!("{}: {}, events {}", row.kind, row.summary, row.samples.join(", "));
+            say!("{}: {}, events {}", row.kind, row.summary, row.samples.join(", "));
         }
         return Ok(super::OK);
     };
@@ -28,7 +29,7 @@ pub fn run(args: &Event) -> Result<u8> {
         settings.insert(key.to_owned(), value.to_owned());
     }
     match (row.sample)(kind, &settings) {
-        Ok(event) => println!("{}", serde_json::to_string_pretty(&event)?),
+        Ok(event) => say!("{}", serde_json::to_string_pretty(&event)?),
         Err(error) => match &error.help {
             Some(help) => bail!("{error}: {help}"),
             None => bail!("{error}"),
@@ -43,6 +44,6 @@ pub fn schema() -> Result<u8> {
         .iter()
         .map(|row: &Row| (row.kind, (row.config_schema)(), (row.filter_schema)()))
         .collect();
-    println!("{}", serde_json::to_string_pretty(&schema::schema(&kinds))?);
+    say!("{}", serde_json::to_string_pretty(&schema::schema(&kinds))?);
     Ok(super::OK)
 }

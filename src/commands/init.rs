@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::cli::Init;
+use crate::output::say;
 
 const FILES: &[(&str, &str)] = &[
     (
@@ -32,7 +33,7 @@ pub fn run(args: &Init) -> Result<u8> {
         write(&root.join(name), text)?;
     }
     std::fs::create_dir_all(root.join("uploads"))?;
-    println!(
+    say!(
         "made {0}. Next:\n  cd {0} && triggerfish up          # then: cp photo.jpg uploads/\n  triggerfish test scenarios",
         root.display()
     );

@@ -15,10 +15,12 @@ use scenarios::assemble::{self, Places};
 use scenarios::clock::SystemClock;
 use scenarios::diagnostic::Files;
 use scenarios::hands::{LiveHands, Replies};
+use scenarios::scratch::Scratch;
 use scenarios::vars::Builtin;
 
 use super::up::{Problem, complain, find_function, fresh_seed, load_checked, on_interrupt};
 use crate::cli::Invoke;
+use crate::output::{self, say};
 
 /// Runs the command.
 pub fn run(args: &Invoke) -> Result<u8> {
@@ -26,6 +28,7 @@ pub fn run(args: &Invoke) -> Result<u8> {
     match call(args, &mut files) {
         Ok(outcome) => print(args, &outcome),
         Err(Problem::File(problems)) => Ok(complain(&files, &problems)),
+        Err(Problem::Interrupted) => Ok(super::INTERRUPTED),
         Err(Problem::Other(error)) => Err(error),
     }
 }
@@ -35,7 +38,7 @@ fn call(args: &Invoke, files: &mut Files) -> Result<Outcome, Problem> {
     let project = load_checked(&args.project, files)?;
     let function = find_function(&project, &args.function)?;
     let seed = fresh_seed();
-    let scratch = tempfile::Builder::new().prefix("triggerfish-").tempdir()?;
+    let scratch = Scratch::new()?;
     let places = Places {
         fresh: None,
         state: None,
@@ -92,7 +95,7 @@ fn call(args: &Invoke, files: &mut Files) -> Result<Outcome, Problem> {
         }
         if fabric.turn(None) == Turn::Stopped {
             fabric.into_hands().stop();
-            return Err(anyhow::anyhow!("interrupted").into());
+            return Err(Problem::Interrupted);
         }
     };
     fabric.into_hands().stop();
@@ -121,7 +124,7 @@ fn payload(text: &str) -> Result<String> {
 
 fn print(args: &Invoke, outcome: &Outcome) -> Result<u8> {
     if args.log {
-        eprint!("{}", String::from_utf8_lossy(&outcome.log));
+        output::aside(format_args!("{}", String::from_utf8_lossy(&outcome.log)));
     }
     let (body, code) = match &outcome.result {
         Ok(body) => (String::from_utf8_lossy(body).into_owned(), super::OK),
@@ -132,6 +135,6 @@ fn print(args: &Invoke, outcome: &Outcome) -> Result<u8> {
         Err(Failure::Throttled(reason)) => anyhow::bail!("Rate Exceeded. ({reason:?})"),
         Err(Failure::System(what)) => anyhow::bail!("{what}"),
     };
-    println!("{body}");
+    say!("{body}");
     Ok(code)
 }

@@ -8,12 +8,13 @@ use scenarios::{load, render, run};
 
 use super::select;
 use crate::cli::Lint;
+use crate::output::{say, talk};
 
 /// Runs the command.
 pub fn run(args: &Lint) -> Result<u8> {
     let files = select::scenarios(&args.paths)?;
     if files.is_empty() {
-        eprintln!("nothing to check: no scenario files");
+        talk!("nothing to check: no scenario files");
         return Ok(super::NOTHING);
     }
     let mut wrong = 0;
@@ -34,12 +35,12 @@ pub fn run(args: &Lint) -> Result<u8> {
         };
         wrong += usize::from(!problems.is_empty());
         for problem in problems {
-            println!(
+            say!(
                 "{}",
                 render::render(&read, &problem, super::colors(std::io::stdout().is_terminal()))
             );
         }
     }
-    eprintln!("{} files checked, {wrong} with errors", files.len());
+    talk!("{} files checked, {wrong} with errors", files.len());
     Ok(if wrong == 0 { super::OK } else { super::USAGE })
 }

@@ -10,6 +10,7 @@ mod test;
 mod up;
 
 use crate::cli::{Cli, Command};
+use crate::output::talk;
 
 /// All good.
 pub const OK: u8 = 0;
@@ -39,7 +40,7 @@ pub fn run(cli: Cli) -> u8 {
         Command::Schema => event::schema(),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        talk!("error: {error:#}");
         USAGE
     })
 }

@@ -6,6 +6,7 @@ use router::time::Timestamp;
 use scenarios::{runs, timeline};
 
 use crate::cli::{Format, Show};
+use crate::output::{self, say};
 
 /// Runs the command.
 pub fn run(args: &Show) -> Result<u8> {
@@ -19,7 +20,7 @@ pub fn run(args: &Show) -> Result<u8> {
     let lines = runs::read(&path)?;
     if args.format == Format::Json {
         for line in &lines {
-            println!("{}", serde_json::to_string(line)?);
+            say!("{}", serde_json::to_string(line)?);
         }
         return Ok(super::OK);
     }
@@ -33,13 +34,13 @@ pub fn run(args: &Show) -> Result<u8> {
         ..
     } = &head.entry
     {
-        println!(
+        say!(
             "{scenario} · {tool} · {clock} clock · seed {seed} · started {}",
             start.iso_millis()
         );
     }
-    print!("{}", timeline::timeline(&lines, start, None));
-    println!("{}", end(&lines));
+    output::result(format_args!("{}", timeline::timeline(&lines, start, None)));
+    say!("{}", end(&lines));
     Ok(super::OK)
 }
 

@@ -16,6 +16,7 @@ use scenarios::stop::Stop;
 
 use super::select;
 use crate::cli::{Format, Test};
+use crate::output::{say, talk};
 
 /// Runs the command.
 pub fn run(args: &Test) -> Result<u8> {
@@ -28,7 +29,7 @@ pub fn run(args: &Test) -> Result<u8> {
         .filter(|one| one.selected(args))
         .collect();
     if loaded.is_empty() {
-        eprintln!("nothing selected: no scenario files{}", describe_filter(args));
+        talk!("nothing selected: no scenario files{}", describe_filter(args));
         return Ok(super::NOTHING);
     }
     let width = loaded
@@ -38,7 +39,7 @@ pub fn run(args: &Test) -> Result<u8> {
         .unwrap_or(0);
     let verdicts = run_all(&loaded, args, &stop, |verdict| print_one(verdict, args, width));
     if args.format == Format::Text {
-        println!("{}", summary(&verdicts, began.elapsed()));
+        say!("{}", summary(&verdicts, began.elapsed()));
     }
     if let Some(path) = &args.junit {
         let text = scenarios::junit::junit(&verdicts)?;
@@ -203,19 +204,19 @@ fn run_name(shown: &str) -> PathBuf {
 
 fn print_one(verdict: &Verdict, args: &Test, width: usize) {
     if args.format == Format::Json {
-        println!("{}", json(verdict));
+        say!("{}", json(verdict));
         return;
     }
     let color = super::colors(std::io::stdout().is_terminal());
-    println!("{}", line(verdict, width, color));
+    say!("{}", line(verdict, width, color));
     let block = block(verdict, color);
     if !block.is_empty() {
-        println!("\n{block}");
+        say!("\n{block}");
     }
     if args.why
         && let Some(run) = &verdict.run
     {
-        run.why.iter().for_each(|reason| println!("       {reason}"));
+        run.why.iter().for_each(|reason| say!("       {reason}"));
     }
 }
 

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use crossbeam_channel::{bounded, unbounded};
@@ -23,6 +24,7 @@ use scenarios::diagnostic::{Diagnostic, Files};
 use scenarios::file::Scenario;
 use scenarios::hands::{Entrance, LiveHands, Replies};
 use scenarios::live::Terminal;
+use scenarios::scratch::{self, Scratch};
 use scenarios::stop::{self, Stop};
 use scenarios::vars::Builtin;
 use scenarios::{load, render, run, runs::FileRecorder};
@@ -31,9 +33,12 @@ use sources::source::{Bell, Emitter};
 
 use crate::cli::Up;
 use crate::front::gateway::{self, Gateway};
+use crate::output::{say, talk};
 
 /// Observations and calls that may wait for the fabric before their senders do.
 const ARRIVALS: usize = 1024;
+/// How long callers may take to read their last answer.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Runs of `up` whose journals are kept.
 const KEEP: usize = 10;
 
@@ -45,6 +50,7 @@ pub fn run(args: &Up) -> Result<u8> {
     match loaded {
         Ok(code) => Ok(code),
         Err(Problem::File(problems)) => Ok(complain(&files, &problems)),
+        Err(Problem::Interrupted) => Ok(super::INTERRUPTED),
         Err(Problem::Other(error)) => Err(error),
     }
 }
@@ -53,7 +59,7 @@ pub fn run(args: &Up) -> Result<u8> {
 pub fn complain(files: &Files, problems: &[Diagnostic]) -> u8 {
     let color = super::colors(std::io::stderr().is_terminal());
     for problem in problems {
-        eprintln!("{}", render::render(files, problem, color));
+        talk!("{}", render::render(files, problem, color));
     }
     let bad_file = problems.iter().any(|problem| problem.code.starts_with("E1"));
     if bad_file {
@@ -67,6 +73,8 @@ pub fn complain(files: &Files, problems: &[Diagnostic]) -> u8 {
 pub enum Problem {
     /// Something in its file, or that the file names.
     File(Vec<Diagnostic>),
+    /// The user wants it to end.
+    Interrupted,
     /// Anything else.
     Other(anyhow::Error),
 }
@@ -116,7 +124,7 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         format!("failed to listen on {address}; another triggerfish may run: choose a port with --listen 127.0.0.1:0")
     })?;
     let address = listener.local_addr()?;
-    let scratch = tempfile::Builder::new().prefix("triggerfish-").tempdir()?;
+    let scratch = Scratch::new()?;
     let seed = fresh_seed();
     let slots = args.slots.unwrap_or_else(default_slots);
     let settings = assemble::settings(project, Some(slots)).map_err(Problem::File)?;
@@ -155,7 +163,7 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         seed,
         calls: AtomicU64::new(0),
     };
-    let server = reactor.spawn(gateway::serve(Arc::new(shared), listener));
+    let server = reactor.spawn(gateway::serve(Arc::new(shared), listener, stop.clone()));
     let journal = new_run(&args.runs)?;
     let color = super::colors(std::io::stdout().is_terminal());
     let recorders: Vec<Box<dyn Recorder + Send>> = vec![
@@ -167,7 +175,7 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     let inbox = Inbox { arrivals, news };
     let router = Router::new(settings, seed);
     let mut fabric = Fabric::new(
-        SystemClock::new(reactor, stop),
+        SystemClock::new(Arc::clone(&reactor), stop),
         router,
         hands,
         Journal::new(recorders),
@@ -183,24 +191,32 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         functions: names.clone(),
     });
     fabric.journal.flush();
-    println!(
+    say!(
         "ready on http://{address} · {} sources, {} functions · Ctrl-C stops",
         hosts.len(),
         names.len()
     );
     while fabric.turn(None) != Turn::Stopped {}
-    eprintln!("stopping");
-    server.abort();
+    talk!("stopping");
     let now = fabric.now();
     fabric.take(now, Input::Stop);
+    // Whoever waits is told that there is nothing to wait for.
+    let told = reactor.run(async { tokio::time::timeout(FAREWELL, server).await });
+    if told.is_err() {
+        tracing::warn!("a caller does not take its answer, and is left");
+    }
     let (ledger, trace) = (fabric.journal.ledger(), fabric.journal.trace());
     fabric.note(Entry::End { ledger, trace });
     fabric.journal.flush();
     let journal_at = super::select::shown(&journal);
     drop_inbox_first(fabric, hosts);
-    println!(
+    say!(
         "{} events: {} done, {} dead, {} dropped, {} open · journal {journal_at}",
-        ledger.accepted, ledger.done, ledger.dead, ledger.dropped, ledger.open
+        ledger.accepted,
+        ledger.done,
+        ledger.dead,
+        ledger.dropped,
+        ledger.open
     );
     Ok(super::OK)
 }
@@ -293,6 +309,7 @@ pub fn on_interrupt() -> Result<Stop> {
                 stopper.ask();
                 tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
                 crate::leftovers::kill();
+                scratch::remove_all();
                 std::process::exit(i32::from(super::INTERRUPTED));
             });
         })?;

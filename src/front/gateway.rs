@@ -25,7 +25,9 @@ use router::router::Input;
 use router::settings::function_arn;
 use scenarios::assemble::{ACCOUNT, REGION};
 use scenarios::hands::{Entrance, Replies};
-use tokio::net::TcpListener;
+use scenarios::stop::Stop;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 use super::error::ApiError;
 use super::lambda::{self, InvocationType, Invoke};
@@ -46,26 +48,42 @@ pub struct Gateway {
 
 type Answer = Response<Full<Bytes>>;
 
-/// Accepts connections until the task is dropped.
-pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
+/// Accepts connections until `stop` is asked for; ends when each has had its last answer.
+pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut stop: Stop) {
+    let mut connections = JoinSet::new();
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            continue;
-        };
-        let _ = stream.set_nodelay(true);
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => { connections.spawn(connection(Arc::clone(&gateway), stream, stop.clone())); }
+                Err(error) => {
+                    tracing::warn!(%error, "failed to accept a connection");
+                    // Most likely there are no descriptors left: the next end of a connection gives one back.
+                    connections.join_next().await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+            () = stop.asked() => break,
+        }
+    }
+    while connections.join_next().await.is_some() {}
+}
+
+async fn connection(gateway: Arc<Gateway>, stream: TcpStream, mut stop: Stop) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
         let gateway = Arc::clone(&gateway);
-        tokio::spawn(async move {
-            let service = service_fn(move |request| {
-                let gateway = Arc::clone(&gateway);
-                async move { Ok::<_, Infallible>(answer(&gateway, request).await) }
-            });
-            if let Err(error) = http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await
-            {
-                tracing::debug!(%error, "a connection to the gateway ended early");
-            }
-        });
+        async move { Ok::<_, Infallible>(answer(&gateway, request).await) }
+    });
+    let mut http = std::pin::pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = http.as_mut() => ended,
+        () = stop.asked() => {
+            http.as_mut().graceful_shutdown();
+            http.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection to the gateway ended early");
     }
 }
 
