@@ -1,10 +1,12 @@
 //! Case folders: a scenario or project, and what the binary says of it.
 //!
-//! Each folder of `tests/cases/` holds `case.yaml` (run by `triggerfish test case.yaml`) and `expected`: the exit
+//! Each folder of `tests/cases/` holds `case.yaml` (run by `triggerfish test case.yaml`, twice: one seed, one trace) and `expected`: the exit
 //! code in its first line, then the output with times blanked. `UPDATE=1 cargo test --test cases` rewrites them.
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[test]
 fn every_case_says_what_it_said() {
@@ -16,36 +18,51 @@ fn every_case_says_what_it_said() {
         .collect();
     folders.sort();
     assert!(folders.len() > 10, "{} cases", folders.len());
-    let mut wrong = Vec::new();
-    for folder in folders {
-        let runs = tempfile::tempdir().expect("a temporary directory");
-        let output = Command::new(env!("CARGO_BIN_EXE_triggerfish"))
-            .args(["test", "case.yaml", "--runs"])
-            .arg(runs.path())
-            .current_dir(&folder)
-            .env("NO_COLOR", "1")
-            .output()
-            .expect("the binary runs");
-        let runs = runs.path().display().to_string();
-        let text = String::from_utf8_lossy(&output.stdout).replace(&runs, "RUNS");
-        let text = text.replace(&folder.display().to_string(), "HERE");
-        let got = format!(
-            "exit {}\n{}",
-            output.status.code().unwrap_or(-1),
-            blank_times(&text)
-        );
-        let expected = folder.join("expected");
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(&expected, &got).expect("written");
-        } else if std::fs::read_to_string(&expected).unwrap_or_default() != got {
-            wrong.push(format!("{}:\n{got}", folder.display()));
+    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some(folder) = folders.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let found = play(folder);
+            wrong.lock().expect("no case panics").extend(found);
         }
-    }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    let wrong = wrong.into_inner().expect("no case panics");
     assert!(
         wrong.is_empty(),
         "UPDATE=1 rewrites them, if these are right:\n{}",
         wrong.join("\n\n")
     );
+}
+
+/// Runs a case; what it said, if that is not what was expected.
+fn play(folder: &Path) -> Option<String> {
+    let runs = tempfile::tempdir().expect("a temporary directory");
+    let output = Command::new(env!("CARGO_BIN_EXE_triggerfish"))
+        .args(["test", "case.yaml", "--times", "2", "--runs"])
+        .arg(runs.path())
+        .current_dir(folder)
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("the binary runs");
+    let runs = runs.path().display().to_string();
+    let text = String::from_utf8_lossy(&output.stdout).replace(&runs, "RUNS");
+    let text = text.replace(&folder.display().to_string(), "HERE");
+    let got = format!(
+        "exit {}\n{}",
+        output.status.code().unwrap_or(-1),
+        blank_times(&text)
+    );
+    let expected = folder.join("expected");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&expected, &got).expect("written");
+        return None;
+    }
+    let same = std::fs::read_to_string(&expected).is_ok_and(|text| text == got);
+    (!same).then(|| format!("{}:\n{got}", folder.display()))
 }
 
 /// Real times, hashes and the machine's paths differ from run to run.

@@ -309,6 +309,7 @@ pub struct Journal {
     hasher: blake3::Hasher,
     ledger: Ledger,
     unspelled: Vec<(Timestamp, Entry)>,
+    hidden: Option<(String, &'static str)>,
     json: Vec<u8>,
     recorders: Vec<Box<dyn Recorder + Send>>,
 }
@@ -321,9 +322,16 @@ impl Journal {
             hasher: blake3::Hasher::new(),
             ledger: Ledger::default(),
             unspelled: Vec::new(),
+            hidden: None,
             json: Vec::new(),
             recorders,
         }
+    }
+
+    /// Writes `stand_in` for a text that differs from run to run by chance, such as the path of a scratch directory: a
+    /// handler that prints it changes no trace.
+    pub fn hide(&mut self, text: String, stand_in: &'static str) {
+        self.hidden = Some((text, stand_in)).filter(|(text, _)| !text.is_empty());
     }
 
     /// Appends an entry.
@@ -349,6 +357,9 @@ impl Journal {
         let line = Line { n, t, entry };
         self.json.clear();
         serde_json::to_writer(&mut self.json, &line).expect("a journal line is always JSON");
+        if let Some((text, stand_in)) = &self.hidden {
+            replace(&mut self.json, text.as_bytes(), stand_in.as_bytes());
+        }
         if traced {
             self.next += 1;
             self.hasher.update(&self.json);
@@ -392,6 +403,20 @@ impl Journal {
     }
 }
 
+/// Replaces every `from`, which is not empty; costs one search where there is none.
+fn replace(line: &mut Vec<u8>, from: &[u8], to: &[u8]) {
+    let found = |line: &[u8]| line.windows(from.len()).position(|window| window == from);
+    let Some(mut at) = found(line) else { return };
+    loop {
+        line.splice(at..at + from.len(), to.iter().copied());
+        at += to.len();
+        match found(&line[at..]) {
+            Some(next) => at += next,
+            None => return,
+        }
+    }
+}
+
 impl Drop for Journal {
     fn drop(&mut self) {
         self.flush();
@@ -410,6 +435,24 @@ mod tests {
             assert_eq!(serde_json::from_str::<Body>(&text).ok(), Some(body), "{text}");
         }
         assert!(serde_json::from_str::<Body>(r#"{"hex":"zz"}"#).is_err());
+    }
+
+    #[test]
+    fn what_is_hidden_changes_no_trace() {
+        let trace = |path: &str| {
+            let mut journal = Journal::new(Vec::new());
+            journal.hide(path.to_owned(), "${run}");
+            let entry = Entry::Log {
+                name: Name::new("inv:f/1#1"),
+                line: format!("no {path}/a, no {path}/b"),
+            };
+            journal.write(Timestamp::VIRTUAL_START, entry);
+            journal.trace()
+        };
+        assert_eq!(trace("/tmp/one"), trace("/tmp/another"));
+        let mut line = b"aXXbXX".to_vec();
+        replace(&mut line, b"XX", b"XXX");
+        assert_eq!(line, b"aXXXbXXX");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::file::fault::Act;
 use crate::file::function::{self, Program};
 use crate::file::{Scenario, route};
 use crate::hands::function_error;
-use crate::node::Located;
+use crate::node::{Located, Node, Value};
 use crate::vars::{Builtin, fill};
 
 /// The region of ARNs and events.
@@ -225,7 +225,7 @@ pub fn faults(scenario: &Scenario) -> Vec<Fault> {
 
 /// Where a run keeps its things.
 pub struct Places<'a> {
-    /// Each source's directory is made below this; `None` uses the declared ones.
+    /// Each source's directory is made afresh below this, wherever its file says that it lives; `None` uses that.
     pub fresh: Option<&'a Path>,
     /// State that survives restarts.
     pub state: Option<&'a Path>,
@@ -244,6 +244,8 @@ pub struct Ready {
     pub name: SourceName,
     /// Its directory, if one acts as the source.
     pub directory: Option<PathBuf>,
+    /// The directory that its file names; a scenario has another one made for it.
+    declared: Option<PathBuf>,
     /// Opens it with the bell that its watcher rings.
     pub open: Open,
 }
@@ -271,7 +273,7 @@ pub fn sources(
         };
         match catalog::with_kind(&source.kind.value, make) {
             Some(Ok(one)) => {
-                let place = |one: &Ready| one.directory.as_deref().map(resolved);
+                let place = |one: &Ready| one.declared.as_deref().map(resolved);
                 let mine = place(&one);
                 let met = ready.values().find_map(|other| {
                     let how = shared(place(other)?.as_path(), mine.as_deref()?)?;
@@ -342,19 +344,12 @@ impl Opener for Make<'_> {
             account: ACCOUNT.to_owned(),
             bell: Bell::new().0,
         };
+        let declared = S::directory(&config, &source.base).map(|path| absolute(&path));
+        let config = match places.fresh {
+            Some(_) => decode::<S::Config>(&undirected(&source.config)).map_err(|problem| vec![problem])?,
+            None => config,
+        };
         let directory = S::directory(&config, &site.base).map(|path| absolute(&path));
-        if let (Some(fresh), Some(directory)) = (places.fresh, &directory)
-            && !is_below(directory, fresh)
-        {
-            let what = format!(
-                "{} is outside of the scenario's own directory",
-                directory.display()
-            );
-            let help = "a scenario's buckets are made afresh: use a relative path without `..`";
-            return Err(vec![
-                Diagnostic::new("E105", what).at(source.name.span, "").help(help),
-            ]);
-        }
         let open = Box::new(move |bell| {
             let opened = S::open(config, subscriptions, Site { bell, ..site })?;
             Ok(Box::new(opened) as Box<dyn OpenSource>)
@@ -362,13 +357,19 @@ impl Opener for Make<'_> {
         Ok(Ready {
             name: source.name.value.clone(),
             directory,
+            declared,
             open,
         })
     }
 }
 
-fn is_below(path: &Path, root: &Path) -> bool {
-    path.starts_with(root) && !path.components().any(|part| part.as_os_str() == "..")
+/// A source's keys without the one that says where it lives.
+fn undirected(config: &Node) -> Node {
+    let mut config = config.clone();
+    if let Value::Map(entries) = &mut config.value {
+        entries.retain(|(key, _)| key.value != "directory");
+    }
+    config
 }
 
 fn located(source: &route::Source, routes: &[&route::Route], error: &SourceError) -> Diagnostic {

@@ -125,11 +125,10 @@ pub fn expectations(scenario: &Scenario) -> Result<Expectations, Vec<Diagnostic>
 
 /// Everything that can be said about a scenario without running it.
 pub fn check(scenario: &Scenario) -> Vec<Diagnostic> {
-    let scratch = Path::new("/nonexistent");
     let places = Places {
-        fresh: Some(scratch),
+        fresh: None,
         state: None,
-        scratch,
+        scratch: Path::new("/nonexistent"),
         seed: Seed(0),
     };
     let mut problems = expectations(scenario).err().unwrap_or_default();
@@ -252,13 +251,9 @@ impl<'a> Stage<'a> {
         };
         let deadline = Instant::now() + scenario.timeout;
         let clock = VirtualClock::new(scenario.clock_start, reactor, options.stop.clone(), deadline);
-        let mut fabric = Fabric::new(
-            clock,
-            Router::new(settings, seed),
-            hands,
-            Journal::new(recorders),
-            inbox,
-        );
+        let mut journal = Journal::new(recorders);
+        journal.hide(root.path().display().to_string(), "${run}");
+        let mut fabric = Fabric::new(clock, Router::new(settings, seed), hands, journal, inbox);
         fabric.note(Entry::Head {
             version: router::journal::VERSION,
             tool: concat!("triggerfish ", env!("CARGO_PKG_VERSION")).to_owned(),

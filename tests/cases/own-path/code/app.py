@@ -1,0 +1,5 @@
+import os
+
+def handler(event, context):
+    print("reading", os.environ["UPLOADS"], os.environ["TMPDIR"])
+    open(os.environ["UPLOADS"] + "/missing")
