@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -52,8 +53,13 @@ pub(crate) struct Told {
 pub(crate) enum What {
     Lines(AttemptId, Name, Vec<String>),
     Finished(Done),
+    /// What was measured of an attempt whose end was told before.
+    Measured(Name, Figures),
     Ready,
 }
+
+/// Figures of an attempt that only this machine has: `wall_ms`, `init_ms`, `pid`, `max_rss_mb`.
+pub(crate) type Figures = BTreeMap<String, String>;
 
 #[derive(Debug)]
 pub(crate) struct Done {
@@ -61,7 +67,8 @@ pub(crate) struct Done {
     pub name: Name,
     pub outcome: Outcome,
     pub cold: bool,
-    pub figures: BTreeMap<String, String>,
+    /// In virtual pace; in live pace they follow, so that nobody waits for them.
+    pub figures: Option<Figures>,
     pub lines: Vec<String>,
 }
 
@@ -122,7 +129,7 @@ pub(crate) fn refuse(site: &Arc<Site>, number: Number, job: &Job, why: &str) {
         name: job.invocation.name.clone(),
         outcome: Outcome::system(why),
         cold: false,
-        figures: BTreeMap::new(),
+        figures: None,
         lines: Vec::new(),
     };
     tell(site, number, What::Finished(done));
@@ -185,6 +192,10 @@ struct Actor {
     machine: Environment,
     child: Option<Child>,
     group: Option<Pid>,
+    /// The group, while it is stopped.
+    frozen: Option<Pid>,
+    /// It is to go on.
+    thaws: bool,
     /// Killed groups of which something may be left to reap.
     dead: Vec<Pid>,
     pipe: Option<AsyncFd<File>>,
@@ -199,6 +210,8 @@ struct Actor {
     job: Option<Job>,
     log: Log,
     clock: Clock,
+    /// Figures of the last attempt that still lack its memory.
+    unmeasured: Option<(Name, Figures)>,
     born: Option<Timestamp>,
     spawns: u32,
     peak: u64,
@@ -242,6 +255,8 @@ impl Actor {
             api,
             child: None,
             group: None,
+            frozen: None,
+            thaws: false,
             dead: Vec::new(),
             pipe: None,
             alarm: None,
@@ -252,6 +267,7 @@ impl Actor {
             job: None,
             log: Log::default(),
             clock: Clock::start(),
+            unmeasured: None,
             born: None,
             spawns: 0,
             peak: 0,
@@ -293,6 +309,11 @@ impl Actor {
                 }
                 Wake::Readable => self.drain(),
             }
+            if std::mem::take(&mut self.thaws) {
+                // The event is written first: a process that wakes to it wakes once.
+                after_the_others().await;
+                self.frozen.take().into_iter().for_each(freeze::thaw);
+            }
         }
     }
 
@@ -320,15 +341,16 @@ impl Actor {
                 if let (Some(spawned), 1, None) = (self.clock.spawned, self.spawns, self.clock.began) {
                     self.clock.init = Some(spawned.elapsed());
                 }
-                // A process that dies before it answers would leave nothing to report otherwise.
-                if self.peak == 0 {
-                    self.measure();
-                }
+                // Also for a process that dies before it answers.
+                self.measure();
                 self.asking = Some(asking);
                 self.hear(Heard::Next);
             }
             Call::Answer { id, answer, reply } => {
-                self.measure();
+                // Reading it takes as long as all else here: only where somebody sees it in the log's REPORT.
+                if self.wants_tail() {
+                    self.measure();
+                }
                 self.replying = Some(reply);
                 self.hear(Heard::Answer { id, answer });
             }
@@ -349,6 +371,7 @@ impl Actor {
             freeze::kill(group);
             self.dead.push(group);
         }
+        self.frozen = None;
         self.child = None;
         self.parked = None;
         let connections = self.api.connections();
@@ -409,8 +432,11 @@ impl Actor {
                         let _ = old.send(Handout::Refused(reply));
                     }
                 }
-                Order::Freeze => self.group.into_iter().for_each(freeze::freeze),
-                Order::Thaw => self.group.into_iter().for_each(freeze::thaw),
+                Order::Freeze => {
+                    self.frozen = self.group;
+                    self.frozen.into_iter().for_each(freeze::freeze);
+                }
+                Order::Thaw => self.thaws = self.frozen.is_some(),
                 Order::Accept => self.reply(Reply::Accepted),
                 Order::WrongId => self.reply(Reply::WrongId),
                 Order::WrongState { from, to } => self.reply(Reply::WrongState { from, to }),
@@ -419,7 +445,13 @@ impl Actor {
                     self.group.into_iter().for_each(freeze::kill);
                 }
                 Order::Conclude(conclusion) => self.conclude(conclusion),
-                Order::Ready => tell(&self.site, self.number, What::Ready),
+                Order::Ready => {
+                    if let Some((name, mut figures)) = self.unmeasured.take() {
+                        figures.insert("max_rss_mb".to_owned(), self.peak.to_string());
+                        tell(&self.site, self.number, What::Measured(name, figures));
+                    }
+                    tell(&self.site, self.number, What::Ready);
+                }
                 Order::Deny => {}
             }
         }
@@ -548,6 +580,14 @@ impl Actor {
         }
     }
 
+    fn wants_tail(&self) -> bool {
+        let call = self
+            .job
+            .as_ref()
+            .and_then(|job| job.invocation.event.call.as_deref());
+        call.is_some_and(|call| call.log_tail)
+    }
+
     fn measure(&mut self) {
         if let Some(peak) = self.meter.as_ref().and_then(MemoryMeter::peak) {
             self.peak = self.peak.max(peak);
@@ -572,6 +612,12 @@ impl Actor {
             status,
         };
         let log = report.text(&self.log.take_tail());
+        let mut figures = Some(self.figures(init));
+        if self.site.pace == Pace::Live {
+            self.unmeasured = figures
+                .take()
+                .map(|figures| (job.invocation.name.clone(), figures));
+        }
         let done = Done {
             attempt: job.invocation.attempt,
             name: job.invocation.name.clone(),
@@ -581,7 +627,7 @@ impl Actor {
                 log,
             },
             cold: self.clock.cold,
-            figures: self.figures(init),
+            figures,
             lines: self.log.take_lines(),
         };
         tell(&self.site, self.number, What::Finished(done));
@@ -601,7 +647,7 @@ impl Actor {
         }
     }
 
-    fn figures(&self, init: Option<Duration>) -> BTreeMap<String, String> {
+    fn figures(&self, init: Option<Duration>) -> Figures {
         let millis = |d: Duration| format!("{:.3}", d.as_secs_f64() * 1000.0);
         let mut figures = BTreeMap::from([
             ("wall_ms".to_owned(), millis(self.clock.dispatched.elapsed())),
@@ -743,6 +789,19 @@ async fn dropped(parked: &mut Option<oneshot::Sender<Handout>>) {
         Some(sender) => sender.closed().await,
         None => std::future::pending().await,
     }
+}
+
+/// Lets the tasks that are ready now go first.
+async fn after_the_others() {
+    let mut asked = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut asked, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Ready when the pipe may have something. Readiness is cleared before the pipe is read, so nothing that

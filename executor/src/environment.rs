@@ -133,7 +133,7 @@ pub enum Order {
     Park,
     /// Stop all processes until the next event.
     Freeze,
-    /// Let them run.
+    /// Let them run, once what was handed out is on its way.
     Thaw,
     /// The post was taken.
     Accept,

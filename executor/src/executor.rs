@@ -113,7 +113,14 @@ pub enum Heard {
         environment: Name,
         /// Whether it was the environment's first start.
         cold: bool,
-        /// What only this machine measured: `wall_ms`, `init_ms`, `pid`, `max_rss_mb`.
+        /// What only this machine measured; in live pace it comes as [`Heard::Measured`].
+        figures: Option<BTreeMap<String, String>>,
+    },
+    /// What only this machine measured of an attempt: `wall_ms`, `init_ms`, `pid`, `max_rss_mb`.
+    Measured {
+        /// Its causal name.
+        name: Name,
+        /// The figures.
         figures: BTreeMap<String, String>,
     },
 }
@@ -208,6 +215,7 @@ impl Executor {
         let (function, number) = (&told.site.spec.name, told.number);
         match told.what {
             What::Lines(attempt, name, lines) => log(attempt, &name, lines).collect(),
+            What::Measured(name, figures) => vec![Heard::Measured { name, figures }],
             What::Ready => {
                 self.ready(now, function, number);
                 Vec::new()

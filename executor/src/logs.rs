@@ -13,6 +13,8 @@ const LINE_LIMIT: usize = 256 * 1024;
 const INVOCATION_LIMIT: usize = 16 * 1024 * 1024;
 /// A pipe holds less than this; whoever writes more meanwhile is not waited for.
 const DRAIN_LIMIT: usize = 2 * 1024 * 1024;
+/// What one read of the pipe may bring.
+const BUFFER: usize = 16 * 1024;
 /// What `LogType=Tail` shows.
 const TAIL: usize = 4096;
 
@@ -28,11 +30,18 @@ pub enum Drained {
 }
 
 /// Reads what is in the pipe now, and never waits.
-pub fn drain(mut pipe: &File, log: &mut Log) -> Drained {
-    let mut buffer = [0u8; 16 * 1024];
+pub fn drain(pipe: &File, log: &mut Log) -> Drained {
+    let mut buffer = std::mem::take(&mut log.buffer);
+    buffer.resize(BUFFER, 0);
+    let drained = drain_with(&mut buffer, pipe, log);
+    log.buffer = buffer;
+    drained
+}
+
+fn drain_with(buffer: &mut [u8], mut pipe: &File, log: &mut Log) -> Drained {
     let mut total = 0;
     while total < DRAIN_LIMIT {
-        match pipe.read(&mut buffer) {
+        match pipe.read(buffer) {
             Ok(0) => return Drained::Closed,
             Ok(n) => {
                 log.push(&buffer[..n]);
@@ -52,6 +61,8 @@ pub fn drain(mut pipe: &File, log: &mut Log) -> Drained {
 /// The output of the invocation that runs, or of what comes before one.
 #[derive(Debug, Default)]
 pub struct Log {
+    /// Where the pipe is read to; kept, because it is read at every answer.
+    buffer: Vec<u8>,
     partial: Vec<u8>,
     lines: Vec<String>,
     tail: Vec<u8>,

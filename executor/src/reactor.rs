@@ -60,8 +60,8 @@ impl Reactor {
         self.runtime.block_on(tokio::task::yield_now());
     }
 
-    /// Runs tasks until the doorbell rings, `limit` has passed or `end` is there.
-    pub fn wait(&self, limit: Option<Duration>, end: impl Future<Output = ()>) {
+    /// Runs tasks until the doorbell rings, `end` is there or `limit` has passed; whether it was the last.
+    pub fn wait(&self, limit: Option<Duration>, end: impl Future<Output = ()>) -> bool {
         self.runtime.block_on(async {
             let timer = async {
                 match limit {
@@ -70,11 +70,11 @@ impl Reactor {
                 }
             };
             tokio::select! {
-                () = self.doorbell.0.notified() => {}
-                () = timer => {}
-                () = end => {}
+                () = self.doorbell.0.notified() => false,
+                () = end => false,
+                () = timer => true,
             }
-        });
+        })
     }
 
     /// Runs tasks until `future` is done.
@@ -93,11 +93,12 @@ mod tests {
         let reactor = Reactor::new().unwrap();
         reactor.doorbell().ring();
         reactor.doorbell().ring();
-        reactor.wait(None, std::future::pending());
+        assert!(!reactor.wait(None, std::future::pending()));
         let (send, ended) = tokio::sync::oneshot::channel();
         reactor.spawn(async move { send.send(()).unwrap() });
         // The second ring is gone, so it is the task that ends this wait.
-        reactor.wait(None, async { ended.await.unwrap() });
+        assert!(!reactor.wait(None, async { ended.await.unwrap() }));
+        assert!(reactor.wait(Some(Duration::ZERO), std::future::pending()));
     }
 
     #[test]
@@ -106,7 +107,7 @@ mod tests {
         let doorbell = reactor.doorbell();
         std::thread::scope(|scope| {
             scope.spawn(|| doorbell.ring());
-            reactor.wait(None, std::future::pending());
+            assert!(!reactor.wait(None, std::future::pending()));
         });
     }
 

@@ -3,8 +3,6 @@
 //! Owns nothing but the pool, so environments are chosen and named as in a real run. For simulation, tests and
 //! benches. Deliberately absent: logs, injuries beyond what the script makes of them.
 
-use std::collections::BTreeMap;
-
 use router::event::{Invocation, Outcome};
 use router::time::Timestamp;
 
@@ -53,7 +51,7 @@ impl Scripted {
             name: invocation.name,
             outcome,
             cold,
-            figures: BTreeMap::new(),
+            figures: None,
         }
     }
 }

@@ -65,6 +65,8 @@ pub struct CallDetails {
     pub qualifier: Option<String>,
     /// The decoded client context.
     pub client_context: Option<String>,
+    /// Whether the caller wants the log's tail, with the figures of its REPORT line.
+    pub log_tail: bool,
     /// The trace header; one is made where none came.
     pub trace: Option<String>,
 }

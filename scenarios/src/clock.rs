@@ -15,6 +15,9 @@ use crate::stop::Stop;
 /// After so many waits that ended at once, sockets and the journal get their turn all the same.
 const BUSY_WAITS: u32 = 64;
 
+/// The fabric rests when nothing has happened for so long.
+const MOMENT: Duration = Duration::from_millis(1);
+
 /// The system's clock, kept from going backwards.
 #[derive(Debug)]
 pub struct SystemClock {
@@ -57,7 +60,7 @@ impl<N> Clock<N> for SystemClock {
 
     fn wait(&mut self, inbox: &Inbox<N>, what: WaitFor, rest: &mut dyn FnMut()) -> Wake<N> {
         self.busy_waits += 1;
-        let mut turned = false;
+        let (mut turned, mut rested) = (false, false);
         loop {
             if self.busy_waits >= BUSY_WAITS {
                 self.busy_waits = 0;
@@ -74,14 +77,20 @@ impl<N> Clock<N> for SystemClock {
             if left == Some(Duration::ZERO) {
                 return Wake::Deadline;
             }
-            // Whoever waits for an answer gets it before the journal is written.
+            // Whoever waits for an answer gets it before the journal is written, and a handler that is quick shares
+            // its processor with nothing of ours.
             if !std::mem::replace(&mut turned, true) {
                 self.reactor.turn();
-                continue;
+            } else if rested {
+                self.busy_waits = 0;
+                self.reactor.wait(left, self.stop.asked());
+            } else if self.reactor.wait(
+                Some(left.map_or(MOMENT, |left| left.min(MOMENT))),
+                self.stop.asked(),
+            ) {
+                rested = true;
+                rest();
             }
-            self.busy_waits = 0;
-            rest();
-            self.reactor.wait(left, self.stop.asked());
         }
     }
 }

@@ -123,11 +123,10 @@ impl Hands for LiveHands {
                 Ran::Log { name, line, .. } => self.heard.push_back(Heard::Entry(Entry::Log { name, line })),
                 Ran::Finished {
                     attempt,
-                    name,
                     outcome,
                     environment,
                     cold,
-                    figures,
+                    ..
                 } => {
                     let ran = Some(router::router::Ran { environment, cold });
                     self.heard.push_back(Heard::Input(
@@ -138,6 +137,8 @@ impl Hands for LiveHands {
                             ran,
                         },
                     ));
+                }
+                Ran::Measured { name, figures } => {
                     self.heard.push_back(Heard::Entry(Entry::Real { name, figures }));
                 }
             }
@@ -394,6 +395,7 @@ impl Hands for VirtualHands {
                     if let Some(Effect::ErrorAfter(error)) = effect {
                         outcome.result = Err(Failure::Function(error));
                     }
+                    let figures = figures.unwrap_or_default();
                     if let Some(ms) = figures.get("init_ms").and_then(|ms| ms.parse::<f64>().ok()) {
                         self.boot += std::time::Duration::from_secs_f64(ms.max(0.0) / 1000.0);
                     }
@@ -409,6 +411,9 @@ impl Hands for VirtualHands {
                     ));
                     self.heard.push_back(Heard::Entry(Entry::Real { name, figures }));
                     self.look(now, invocation.name.path());
+                }
+                Ran::Measured { name, figures } => {
+                    self.heard.push_back(Heard::Entry(Entry::Real { name, figures }));
                 }
             }
         }

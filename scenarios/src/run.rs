@@ -499,6 +499,7 @@ impl<'a> Stage<'a> {
             lane,
             call: Some(Box::new(CallDetails {
                 client_context,
+                log_tail: tail,
                 ..CallDetails::default()
             })),
             payload,

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use crossbeam_channel::{bounded, unbounded};
 use executor::{Executor, Options as ExecutorOptions, Pace, Reactor};
-use router::event::{Event, Failure, Lane, Outcome};
+use router::event::{CallDetails, Event, Failure, Lane, Outcome};
 use router::fabric::{Fabric, Inbox, Turn};
 use router::journal::Journal;
 use router::name::{Name, SourceName};
@@ -84,7 +84,10 @@ fn call(args: &Invoke, files: &mut Files) -> Result<Outcome, Problem> {
         subject: function.to_string(),
         to: function,
         lane,
-        call: None,
+        call: Some(Box::new(CallDetails {
+            log_tail: args.log,
+            ..CallDetails::default()
+        })),
         payload: payload.into(),
     };
     let now = fabric.now();

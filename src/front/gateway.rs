@@ -190,6 +190,7 @@ fn event(
         call: Some(Box::new(CallDetails {
             qualifier: invoke.function.qualifier.clone(),
             client_context: invoke.client_context.clone(),
+            log_tail: invoke.tail,
             trace: invoke.trace.clone(),
         })),
         payload,
