@@ -155,7 +155,8 @@ pub struct FileSpec {
     #[schemars(with = "BTreeMap<String, Node>")]
     pub vars: BTreeMap<Located<String>, Node>,
     /// What is there before the first step.
-    pub fixtures: Option<FixturesSpec>,
+    #[schemars(with = "Option<FixturesSpec>")]
+    pub fixtures: Option<Node>,
     /// Functions by name.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, FunctionSpec>")]

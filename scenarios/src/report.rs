@@ -110,11 +110,13 @@ pub fn line(verdict: &Verdict, file_width: usize, color: bool) -> String {
     )
 }
 
+/// One line of at most `width` characters; what would move the terminal's cursor is a space.
 fn cut(text: &str, width: usize) -> String {
+    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     if text.chars().count() <= width {
-        return text.to_owned();
+        return plain.collect();
     }
-    text.chars().take(width - 1).chain(['…']).collect()
+    plain.take(width - 1).chain(['…']).collect()
 }
 
 /// What went wrong, the timeline, the failing log, and how to see it again; empty for a pass.
