@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::cause::explain;
 use crate::diagnostic::{Diagnostic, Files};
 use crate::render::render;
 use crate::run::Run;
@@ -126,7 +127,8 @@ pub fn block(verdict: &Verdict, color: bool) -> String {
         return out;
     }
     for problem in verdict.problems() {
-        let _ = writeln!(out, "{}", render(&verdict.files, problem, color).trim_end());
+        let problem = explain(&verdict.files, problem);
+        let _ = writeln!(out, "{}", render(&verdict.files, &problem, color).trim_end());
     }
     let Some(run) = verdict.run.as_ref().filter(|run| !run.lines.is_empty()) else {
         return out;

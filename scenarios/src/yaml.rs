@@ -77,7 +77,7 @@ pub fn parse(file: u32, text: &str) -> Result<Node, Diagnostic> {
 /// Control characters are not YAML (§5.1); the parser would take a NUL for the end and leave out the rest.
 fn refuse_controls(file: u32, text: &str) -> Result<(), Diagnostic> {
     let odd = |b: &u8| (*b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || *b == 0x7f;
-    let Some(at) = text.as_bytes().iter().position(|b| odd(b)) else {
+    let Some(at) = text.as_bytes().iter().position(odd) else {
         return Ok(());
     };
     let what = format!(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::decode::decode;
@@ -41,7 +42,7 @@ pub struct Expect {
 }
 
 /// One expected invocation: one event for one function, with its attempts.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Invocation {
     /// The function.
@@ -65,7 +66,7 @@ pub struct Invocation {
 }
 
 /// One expected attempt.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Attempt {
     /// When, from the start: `+1m`.
@@ -126,20 +127,59 @@ const LATER: &[&str] = &[
     "within",
 ];
 
-#[derive(Deserialize)]
+/// What must have happened, as it stands in a file.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Spec {
+#[schemars(rename = "Expect")]
+pub struct ExpectSpec {
+    /// Invocations, in order for each function.
+    #[schemars(with = "Option<Vec<Invocation>>")]
     invocations: Option<Vec<Node>>,
+    /// Whether the order of invocations does not matter.
     any_order: Option<bool>,
+    /// Ids, each earlier than the next; or a list of such lists.
+    #[schemars(with = "Option<Vec<Node>>")]
     order: Option<Node>,
+    /// The records of each sink, all of them.
+    #[schemars(with = "Option<BTreeMap<String, Vec<Node>>>")]
     sinks: Option<BTreeMap<Located<String>, Located<Vec<Node>>>>,
+    /// Objects by `bucket/key`: `size`, `text`, `json`, or `{ $absent: true }`.
+    #[schemars(with = "Option<BTreeMap<String, BTreeMap<String, Node>>>")]
     objects: Option<BTreeMap<Located<String>, Node>>,
+    /// Lines of each function's log, in this order.
+    #[schemars(with = "Option<BTreeMap<String, Vec<Node>>>")]
     logs: Option<BTreeMap<Located<String>, Vec<Node>>>,
+    /// Status of the reply, after an `invoke`.
     status: Option<Node>,
+    /// Payload of the reply, after an `invoke`.
     #[serde(default, deserialize_with = "given")]
     payload: Option<Node>,
+    /// Lines of the log tail, after an `invoke` with `log: tail`.
     log_tail: Option<Located<Vec<Node>>>,
+    /// Whether what no line explains fails the run: `true`, `false` or `{ except: [logs] }`.
+    #[schemars(with = "Option<ClosedSpec>")]
     closed: Option<Node>,
+}
+
+/// What the closed world leaves open, as it stands in a file.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "Closed")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum ClosedSpec {
+    /// Everything, or nothing.
+    All(bool),
+    /// These kinds.
+    Except(Except),
+}
+
+/// Kinds of surprises that the closed world lets pass.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Except {
+    /// Of `invocations`, `retries`, `sinks` and `logs`.
+    #[schemars(with = "Vec<String>")]
+    except: Vec<Located<String>>,
 }
 
 /// A value that is given even if it is `null`: a handler may answer just that.
@@ -178,7 +218,7 @@ pub fn parse(node: &Node, at_step: bool) -> Result<Expect, Vec<Diagnostic>> {
 
 fn read(node: &Node, at_step: bool, out: &mut Vec<Diagnostic>) -> Option<Expect> {
     empty_keys(node, out);
-    let spec: Spec = later::read(node, LATER, out)?;
+    let spec: ExpectSpec = later::read(node, LATER, out)?;
     for key in if at_step { &["closed"][..] } else { REPLY } {
         if let Some((key, _)) = entry(node, key) {
             let (what, help) = match at_step {
@@ -367,11 +407,6 @@ fn closed(node: Option<&Node>, out: &mut Vec<Diagnostic>) -> Closed {
         Value::Bool(true) => return Closed::All,
         Value::Bool(false) => return Closed::Open,
         _ => {}
-    }
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Except {
-        except: Vec<Located<String>>,
     }
     match decode::<Except>(node) {
         Ok(except) => {
