@@ -1,5 +1,8 @@
 //! The `triggerfish` binary: parse, run, exit code.
 
+#[macro_use]
+mod out;
+
 mod cli;
 mod commands;
 mod front;

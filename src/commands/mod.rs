@@ -38,10 +38,17 @@ pub fn run(cli: Cli) -> u8 {
         Command::Lint(args) => lint::run(&args),
         Command::Schema => event::schema(),
     };
-    done.unwrap_or_else(|error| {
+    let code = done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         USAGE
-    })
+    });
+    match crate::out::failure() {
+        Some(error) => {
+            eprintln!("error: failed to write the output: {error}");
+            USAGE
+        }
+        None => code,
+    }
 }
 
 /// Whether colours may be used on a stream.
