@@ -50,11 +50,11 @@ pub struct Test {
     #[arg(long)]
     pub seed: Option<u64>,
     /// Scenarios at the same time; by default one for each core.
-    #[arg(long, short)]
-    pub jobs: Option<usize>,
+    #[arg(long, short, value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
     /// Run each scenario this often and fail if its traces differ.
-    #[arg(long, default_value_t = 1)]
-    pub times: usize,
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub times: u32,
     /// Say why time may or may not move, after each scenario.
     #[arg(long)]
     pub why: bool,

@@ -12,11 +12,6 @@ fn main() -> std::process::ExitCode {
     cli::start_logging();
     leftovers::adopt();
     let code = commands::run(cli::Cli::parse());
-    let code = if code == commands::OK && output::failed() {
-        commands::USAGE
-    } else {
-        code
-    };
     leftovers::kill();
     std::process::ExitCode::from(code)
 }

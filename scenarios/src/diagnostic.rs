@@ -1,5 +1,6 @@
 //! Errors as people need them: where, what, how to fix.
 
+use crate::cause::Cause;
 use crate::node::Span;
 
 /// One problem in a file or a run.
@@ -17,6 +18,8 @@ pub struct Diagnostic {
     pub notes: Vec<String>,
     /// What to do.
     pub help: Option<String>,
+    /// Why it came to this, for the line that explains it.
+    pub cause: Option<Box<Cause>>,
 }
 
 impl Diagnostic {
@@ -29,6 +32,7 @@ impl Diagnostic {
             also: Vec::new(),
             notes: Vec::new(),
             help: None,
+            cause: None,
         }
     }
 
@@ -68,6 +72,16 @@ impl Files {
     pub fn add(&mut self, path: impl Into<String>, text: impl Into<String>) -> u32 {
         self.files.push((path.into(), text.into()));
         u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// How many files there are.
+    pub fn len(&self) -> u32 {
+        u32::try_from(self.files.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether no file was read.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
     }
 
     /// The path of a file.

@@ -21,6 +21,7 @@ use router::time::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::expect::model::ExpectSpec;
 use crate::node::{Located, Node};
 use content::Content;
 use fault::{Fault, FaultSpec};
@@ -155,7 +156,8 @@ pub struct FileSpec {
     #[schemars(with = "BTreeMap<String, Node>")]
     pub vars: BTreeMap<Located<String>, Node>,
     /// What is there before the first step.
-    pub fixtures: Option<FixturesSpec>,
+    #[schemars(with = "Option<FixturesSpec>")]
+    pub fixtures: Option<Node>,
     /// Functions by name.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, FunctionSpec>")]
@@ -180,6 +182,7 @@ pub struct FileSpec {
     #[schemars(with = "Option<Vec<StepSpec>>")]
     pub steps: Option<Located<Vec<Node>>>,
     /// What has to be true at the end.
+    #[schemars(with = "Option<ExpectSpec>")]
     pub expect: Option<Node>,
 }
 

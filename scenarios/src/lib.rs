@@ -10,6 +10,7 @@
 )]
 
 pub mod assemble;
+pub mod cause;
 pub mod clock;
 pub mod cycle;
 pub mod decode;

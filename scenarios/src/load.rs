@@ -3,6 +3,7 @@
 //! Owns reading, merging the project under the scenario, expanding variables and resolving every name
 //! (`load/refs.rs`). Deliberately absent: starting anything.
 
+mod expected;
 mod merge;
 mod refs;
 
@@ -13,19 +14,23 @@ use router::time::Timestamp;
 
 use crate::decode::{E_KEY, E_VALUE};
 use crate::diagnostic::{Diagnostic, Files};
+use crate::expect::model::entry;
 use crate::file::fault::Fault;
 use crate::file::function::Function;
 use crate::file::later::{self, not_yet};
 use crate::file::route::{ObjectPath, Route, Sink, Source};
-use crate::file::{Bases, FileSpec, Fixtures, Limits, LimitsSpec, Scenario, step};
-use crate::node::{Located, Node, Value};
-use crate::vars::Expander;
+use crate::file::{Bases, FileSpec, Fixtures, FixturesSpec, Limits, LimitsSpec, Scenario, step};
+use crate::node::{Located, Node, Span, Value};
+use crate::vars::{Builtin, E_VARIABLE, Expander};
 use crate::yaml;
 
 /// The code for a path that does not exist or cannot be read.
 pub const E_PATH: &str = "E110";
 /// The code for a name of something that is not declared.
 pub const E_NAME: &str = "E105";
+
+/// How many errors of a file are told at once.
+const MOST: usize = 100;
 
 /// Reads a scenario and the project under it.
 pub fn load(path: &Path, files: &mut Files) -> Result<Scenario, Vec<Diagnostic>> {
@@ -47,10 +52,21 @@ pub fn load_project(path: &Path, files: &mut Files) -> Result<Scenario, Vec<Diag
     .load(path, Kind::Project)
 }
 
+/// Reads whichever it is, for `lint`: what has `steps` or `expect` is a scenario.
+pub fn load_either(path: &Path, files: &mut Files) -> Result<Scenario, Vec<Diagnostic>> {
+    Loader {
+        files,
+        bases: Bases::default(),
+        out: Vec::new(),
+    }
+    .load(path, Kind::Either)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Scenario,
     Project,
+    Either,
 }
 
 struct Loader<'f> {
@@ -64,6 +80,14 @@ impl Loader<'_> {
         let scenario = self.assemble(path, kind);
         self.out
             .sort_by_key(|d| d.at.as_ref().map(|(span, _)| (span.file, span.start)));
+        if self.out.len() > MOST {
+            let more = self.out.len() - MOST;
+            self.out.truncate(MOST);
+            if let Some(last) = self.out.last_mut() {
+                last.notes
+                    .push(format!("and at least {more} more errors; these first"));
+            }
+        }
         match scenario {
             Some(scenario) if self.out.is_empty() => Ok(scenario),
             _ => Err(self.out),
@@ -78,13 +102,17 @@ impl Loader<'_> {
                 return None;
             }
         };
+        let kind = match kind {
+            Kind::Either if node.get("steps").or(node.get("expect")).is_none() => Kind::Project,
+            other => other,
+        };
         if kind == Kind::Project {
             self.refuse_scenario_keys(&node, "run it with `triggerfish test`");
         }
         if let Some(project) = self.project(&node, path, kind) {
             node = merge::over(project, node);
         }
-        let vars = variables(&node);
+        let vars = self.variables(&node);
         let mut expander = Expander {
             vars: &vars,
             files: self.files,
@@ -117,17 +145,29 @@ impl Loader<'_> {
                 error.to_string().to_lowercase()
             )),
         })?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            let line = error.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
-            cannot(format!("file {shown} is not UTF-8: line {line} has other bytes"))
-        })?;
+        let (text, broken) = match String::from_utf8(bytes) {
+            Ok(text) => (text, None),
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                (String::from_utf8_lossy(error.as_bytes()).into_owned(), Some(at))
+            }
+        };
         let file = self.files.add(shown, text);
         let base = path
             .parent()
             .filter(|base| !base.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         self.bases.0.insert(file, base.to_owned());
+        if let Some(at) = broken.and_then(|at| u32::try_from(at).ok()) {
+            let span = Span {
+                file,
+                start: at,
+                end: at,
+            };
+            let what = format!("file {} is not UTF-8", self.files.path(file));
+            let problem = Diagnostic::new(E_PATH, what).at(span, "other bytes from here");
+            return Err(problem.help("save it as UTF-8"));
+        }
         let node = yaml::parse(file, self.files.text(file))?;
         match node.value {
             Value::Map(_) => Ok(node),
@@ -172,6 +212,38 @@ impl Loader<'_> {
             entries.retain(|(key, _)| !own.contains(&key.value.as_str()));
         }
         Some(project)
+    }
+
+    /// The constants; each may use those above it.
+    fn variables(&mut self, node: &Node) -> BTreeMap<String, Node> {
+        let mut vars = BTreeMap::new();
+        let Some(Value::Map(entries)) = node.get("vars").map(|vars| &vars.value) else {
+            return vars;
+        };
+        for (name, value) in entries {
+            let mut value = value.clone();
+            let mut expander = Expander {
+                vars: &vars,
+                files: self.files,
+                builtins: Vec::new(),
+                out: &mut self.out,
+            };
+            expander.node(&mut value);
+            for (span, _) in std::mem::take(&mut expander.builtins) {
+                let what = "a constant cannot hold what is known only in a run";
+                self.out.push(Diagnostic::new(E_VARIABLE, what).at(span, ""));
+            }
+            if Builtin::parse(&name.value).is_some() {
+                let what = format!("`{}` is built in and cannot be a constant", name.value);
+                self.out.push(
+                    Diagnostic::new(E_VARIABLE, what)
+                        .at(name.span, "")
+                        .help("use another name"),
+                );
+            }
+            vars.insert(name.value.clone(), value);
+        }
+        vars
     }
 
     fn refuse_scenario_keys(&mut self, node: &Node, help: &str) {
@@ -237,8 +309,16 @@ impl Loader<'_> {
                 .unwrap_or_default(),
             out,
         );
+        if let Some((key, _)) = entry(node, "expect").filter(|(_, value)| value.value == Value::Null) {
+            let problem = Diagnostic::new(E_VALUE, "`expect` is empty").at(key.span, "expects nothing");
+            out.push(problem.help("write `expect: {}` if nothing may happen, or remove it"));
+        }
         let mut fixtures = Fixtures::default();
-        for (path, content) in spec.fixtures.unwrap_or_default().objects {
+        let objects: Option<FixturesSpec> = spec
+            .fixtures
+            .as_ref()
+            .and_then(|node| later::read(node, later::FIXTURES, out));
+        for (path, content) in objects.unwrap_or_default().objects {
             match ObjectPath::parse(&path) {
                 Ok(path) => fixtures.objects.push((path, content)),
                 Err(diagnostic) => out.push(diagnostic),
@@ -254,7 +334,7 @@ impl Loader<'_> {
                 .map_or(std::time::Duration::from_secs(60), |time| time.value),
             seed: spec.seed.unwrap_or_default(),
             clock_start: clock_start(spec.clock.and_then(|clock| clock.start), out),
-            limits: limits(spec.limits, out),
+            limits: limits(spec.limits, node.get("limits"), out),
             fixtures,
             functions,
             sources,
@@ -272,18 +352,13 @@ impl Loader<'_> {
     }
 }
 
-fn variables(node: &Node) -> BTreeMap<String, Node> {
-    match node.get("vars").map(|vars| &vars.value) {
-        Some(Value::Map(entries)) => entries
-            .iter()
-            .map(|(key, value)| (key.value.clone(), value.clone()))
-            .collect(),
-        _ => BTreeMap::new(),
-    }
-}
-
 fn check_schema(schema: &Node, out: &mut Vec<Diagnostic>) {
+    if schema.value == Value::Null {
+        let problem = Diagnostic::new(E_VALUE, "`schema` is empty").at(schema.span, "");
+        out.push(problem.help("write `schema: 1`"));
+    }
     if let Value::Number(number) = &schema.value
+        && number.is_u64()
         && number.as_u64() != Some(1)
     {
         let what = format!("schema {number} is not known, only 1");
@@ -329,11 +404,22 @@ fn clock_start(start: Option<Located<String>>, out: &mut Vec<Diagnostic>) -> Tim
     })
 }
 
-fn limits(spec: Option<LimitsSpec>, out: &mut Vec<Diagnostic>) -> Limits {
+fn limits(spec: Option<LimitsSpec>, whole: Option<&Node>, out: &mut Vec<Diagnostic>) -> Limits {
     let default = Limits::default();
     let Some(spec) = spec else { return default };
     if let Some(patience) = spec.patience.filter(|patience| patience.value == 0) {
         out.push(Diagnostic::new(E_VALUE, "`patience` is at least 1").at(patience.span, ""));
+    }
+    if spec.events == Some(0) {
+        let at = whole.and_then(|node| entry(node, "events"));
+        let problem = Diagnostic::new(E_VALUE, "`events` is at least 1");
+        out.push(problem.at(at.map(|(_, value)| value.span).unwrap_or_default(), ""));
+    }
+    for (key, time) in [("virtual", spec.virtual_time), ("init", spec.init)] {
+        if let Some(time) = time.filter(|time| time.value.is_zero()) {
+            let what = format!("a limit `{key}` of nothing ends every run");
+            out.push(Diagnostic::new(E_VALUE, what).at(time.span, ""));
+        }
     }
     Limits {
         virtual_time: spec.virtual_time.map_or(default.virtual_time, |time| time.value),
@@ -345,7 +431,7 @@ fn limits(spec: Option<LimitsSpec>, out: &mut Vec<Diagnostic>) -> Limits {
     }
 }
 
-fn first_key(node: &Node) -> crate::node::Span {
+fn first_key(node: &Node) -> Span {
     match &node.value {
         Value::Map(entries) => entries.first().map_or(node.span, |(key, _)| key.span),
         _ => node.span,
@@ -360,3 +446,7 @@ fn file_stem(path: &Path) -> String {
 #[cfg(test)]
 #[path = "load_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "load/mistakes_tests.rs"]
+mod mistakes_tests;

@@ -25,6 +25,9 @@ pub fn render(files: &Files, diagnostic: &Diagnostic, color: bool) -> String {
         .notes
         .iter()
         .partition(|note| note.starts_with(['+', '-', ' ']));
+    if diagnostic.at.is_none() && diagnostic.also.is_empty() && !files.path(0).starts_with('?') {
+        group = group.element(annotate_snippets::Origin::path(files.path(0)));
+    }
     for note in notes {
         group = group.element(Level::NOTE.message(note.as_str()));
     }
@@ -156,9 +159,14 @@ help: did you mean `handler`?
             )
             .contains("e.yaml")
         );
+        let nowhere = Diagnostic::new("E1", "x").note("y");
         assert_eq!(
-            render(&files, &Diagnostic::new("E1", "x"), false),
+            render(&Files::default(), &Diagnostic::new("E1", "x"), false),
             "error[E1]: x\n"
+        );
+        assert_eq!(
+            render(&files, &nowhere, false),
+            "error[E1]: x\n--> a.yaml\n = note: y\n"
         );
     }
 }

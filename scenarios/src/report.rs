@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::cause::explain;
 use crate::diagnostic::{Diagnostic, Files};
 use crate::render::render;
 use crate::run::Run;
@@ -110,11 +111,13 @@ pub fn line(verdict: &Verdict, file_width: usize, color: bool) -> String {
     )
 }
 
+/// One line of at most `width` characters; what would move the terminal's cursor is a space.
 fn cut(text: &str, width: usize) -> String {
+    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     if text.chars().count() <= width {
-        return text.to_owned();
+        return plain.collect();
     }
-    text.chars().take(width - 1).chain(['…']).collect()
+    plain.take(width - 1).chain(['…']).collect()
 }
 
 /// What went wrong, the timeline, the failing log, and how to see it again; empty for a pass.
@@ -124,7 +127,8 @@ pub fn block(verdict: &Verdict, color: bool) -> String {
         return out;
     }
     for problem in verdict.problems() {
-        let _ = writeln!(out, "{}", render(&verdict.files, problem, color).trim_end());
+        let problem = explain(&verdict.files, problem);
+        let _ = writeln!(out, "{}", render(&verdict.files, &problem, color).trim_end());
     }
     let Some(run) = verdict.run.as_ref().filter(|run| !run.lines.is_empty()) else {
         return out;

@@ -303,12 +303,12 @@ impl<'a> Stage<'a> {
         self.fabric.hands.stop();
     }
 
+    /// Without an `expect` at the end nothing is closed: such a scenario says all it has to say in its steps.
     fn judge_end(&mut self, run: &mut Run) {
-        let Some(expect) = self.expectations.end.take() else {
-            return;
-        };
-        self.fabric.journal.flush();
-        run.failed.extend(self.judge(&expect, None));
+        if let Some(expect) = self.expectations.end.take() {
+            self.fabric.journal.flush();
+            run.failed.extend(self.judge(&expect, None));
+        }
         for index in self.fabric.hands.unused_faults() {
             let fault = &self.scenario.faults[index];
             let problem = Diagnostic::new("E221", format!("{} never fired", fault.name));
@@ -620,24 +620,39 @@ impl<'a> Stage<'a> {
 
     fn too_many(&self, accepted: u64) -> Diagnostic {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut path: Vec<String> = Vec::new();
-        for line in lines.iter().rev() {
-            if let Entry::Evt { origin, to, .. } = &line.entry {
-                let hop = format!("{origin} → {to}");
-                if path.contains(&hop) {
-                    break;
-                }
-                path.push(hop);
-            }
-        }
-        path.reverse();
-        Diagnostic::new(
-            "E304",
-            format!("{accepted} events: a handler seems to feed its own source"),
-        )
-        .note(format!("cycle: {} → …", path.join(" → ")))
-        .help("write to another bucket or prefix, or raise `limits: { events: … }`")
+        let help = "raise `limits: { events: … }` if that is meant";
+        let Some(cycle) = cycle(&lines) else {
+            return Diagnostic::new(
+                "E304",
+                format!("{accepted} events are more than the scenario may have"),
+            )
+            .help(help);
+        };
+        let what = format!("{accepted} events: a handler seems to feed its own source");
+        Diagnostic::new("E304", what)
+            .note(format!("cycle: {cycle} → …"))
+            .help(format!("write to another bucket or prefix, or {help}"))
     }
+}
+
+/// The hops that lead from an event back to one like it, if a handler caused the last one.
+fn cycle(lines: &[Line]) -> Option<String> {
+    let mut path: Vec<String> = Vec::new();
+    for line in lines.iter().rev() {
+        if let Entry::Evt { name, origin, to, .. } = &line.entry {
+            let by_a_step = lines.iter().any(|line| matches!(&line.entry, Entry::Step { name: step, .. } if name.path().starts_with(&format!("{}/", step.path()))));
+            if path.is_empty() && by_a_step {
+                return None;
+            }
+            let hop = format!("{origin} → {to}");
+            if path.contains(&hop) {
+                break;
+            }
+            path.push(hop);
+        }
+    }
+    path.reverse();
+    Some(path.join(" → "))
 }
 
 /// What a call waits for.

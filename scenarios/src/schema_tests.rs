@@ -26,4 +26,13 @@ fn the_schema_covers_the_top_keys_and_the_kinds() {
     );
     assert_eq!(schema["$defs"]["Route"]["properties"]["suffix"]["type"], "string");
     assert_eq!(schema["required"], json!(["schema"]));
+    let expect = &schema["$defs"]["Expect"];
+    assert_eq!(expect["additionalProperties"], json!(false), "{expect:#}");
+    for part in ["Invocation", "Attempt"] {
+        assert_eq!(
+            schema["$defs"][part]["additionalProperties"],
+            json!(false),
+            "{part}"
+        );
+    }
 }

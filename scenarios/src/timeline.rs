@@ -44,7 +44,7 @@ pub fn clock(time: Duration) -> String {
 
 /// The timeline of a journal; `mark` puts `>` before the first line that has it in its name.
 pub fn timeline(lines: &[Line], start: Timestamp, mark: Option<&str>) -> String {
-    let rows = rows(lines);
+    let rows = folded(rows(lines));
     let mut out = String::new();
     let mut marked = false;
     let shown = rows.len().min(LONGEST);
@@ -81,6 +81,27 @@ struct Row<'a> {
     below: bool,
     left: String,
     right: String,
+}
+
+/// Rows that say the same at the same time become one that counts them.
+fn folded(rows: Vec<Row<'_>>) -> Vec<Row<'_>> {
+    let mut folded: Vec<(Row<'_>, usize)> = Vec::new();
+    for row in rows {
+        let same = |last: &Row<'_>| {
+            row.below && last.at == row.at && last.left == row.left && last.right == row.right
+        };
+        match folded.last_mut() {
+            Some((last, times)) if same(last) => *times += 1,
+            _ => folded.push((row, 1)),
+        }
+    }
+    let told = folded.into_iter().map(|(mut row, times)| {
+        if times > 1 {
+            let _ = write!(row.right, "  ×{times}");
+        }
+        row
+    });
+    told.collect()
 }
 
 fn rows(lines: &[Line]) -> Vec<Row<'_>> {
@@ -201,5 +222,19 @@ mod tests {
             assert_eq!(span(Duration::from_secs(seconds)), text);
         }
         assert_eq!(clock(Duration::from_millis(180_020)), "+3m00s");
+    }
+
+    #[test]
+    fn equal_rows_are_counted() {
+        let row = |right: &str| Row {
+            at: Timestamp::VIRTUAL_START,
+            name: "x",
+            below: true,
+            left: "dropped".to_owned(),
+            right: right.to_owned(),
+        };
+        let rows = folded(vec![row("a"), row("a"), row("a"), row("b")]);
+        let told: Vec<&str> = rows.iter().map(|row| row.right.as_str()).collect();
+        assert_eq!(told, ["a  ×3", "b"]);
     }
 }

@@ -40,6 +40,7 @@ pub fn parse(file: u32, text: &str) -> Result<Node, Diagnostic> {
             )
             .help("keep large contents in files of their own and refer to them with `file:`"));
     }
+    refuse_controls(file, text)?;
     let offsets = Offsets::new(file, text);
     let mut builder = Builder {
         text,
@@ -71,6 +72,26 @@ pub fn parse(file: u32, text: &str) -> Result<Node, Diagnostic> {
             value: Value::Map(Vec::new()),
         },
     })
+}
+
+/// Control characters are not YAML (§5.1); the parser would take a NUL for the end and leave out the rest.
+fn refuse_controls(file: u32, text: &str) -> Result<(), Diagnostic> {
+    let odd = |b: &u8| (*b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || *b == 0x7f;
+    let Some(at) = text.as_bytes().iter().position(odd) else {
+        return Ok(());
+    };
+    let what = format!(
+        "the control character 0x{:02x} cannot stand in YAML",
+        text.as_bytes()[at]
+    );
+    let span = Span {
+        file,
+        start: narrow(at),
+        end: narrow(at + 1),
+    };
+    Err(Diagnostic::new(E_YAML, what)
+        .at(span, "here")
+        .help("remove it, or write it as an escape such as `\\x1b` in double quotes"))
 }
 
 /// Turns the parser's character positions into byte positions.
@@ -412,6 +433,10 @@ fn core(text: &str, span: Span) -> Result<Value, Diagnostic> {
         "" | "~" | "null" | "Null" | "NULL" => return Ok(Value::Null),
         "true" | "True" | "TRUE" => return Ok(Value::Bool(true)),
         "false" | "False" | "FALSE" => return Ok(Value::Bool(false)),
+        ".nan" | ".NaN" | ".NAN" => return Err(no_json(text, span)),
+        _ if matches!(text.trim_start_matches(['-', '+']), ".inf" | ".Inf" | ".INF") => {
+            return Err(no_json(text, span));
+        }
         _ => {}
     }
     match number(text) {
@@ -423,6 +448,13 @@ fn core(text: &str, span: Span) -> Result<Value, Diagnostic> {
                 .help("put it in quotes if it is a text, such as an id"),
         ),
     }
+}
+
+/// A number of YAML that JSON, and so every event, cannot hold.
+fn no_json(text: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(E_YAML, format!("JSON has no number `{text}`"))
+        .at(span, "")
+        .help("put it in quotes if it is a text")
 }
 
 /// `None` if the text is no number, `Some(None)` if it is one that JSON readers would not keep.

@@ -28,7 +28,7 @@ fn slices<'a>(node: &Node, text: &'a str, out: &mut Vec<&'a str>) {
 
 #[test]
 fn scalars_follow_the_core_schema() {
-    let text = "[yes, no, on, true, False, ~, null, 1, -2, +3, 0o17, 0xff, 1.5, .5, 1e3, 1_000, .inf, '1', 2026-01-01, 08, +0s, 3m]";
+    let text = "[yes, no, on, true, False, ~, null, 1, -2, +3, 0o17, 0xff, 1.5, .5, 1e3, 1_000, .info, '1', 2026-01-01, 08, +0s, 3m]";
     let expected = json!([
         "yes",
         "no",
@@ -46,7 +46,7 @@ fn scalars_follow_the_core_schema() {
         0.5,
         1000.0,
         "1_000",
-        ".inf",
+        ".info",
         "1",
         "2026-01-01",
         8,
@@ -54,6 +54,12 @@ fn scalars_follow_the_core_schema() {
         "3m"
     ]);
     assert_eq!(ok(text).to_json(), expected);
+    for text in [".nan", ".NaN", ".inf", "-.INF", "+.Inf"] {
+        assert!(
+            err(&format!("a: {text}")).what.contains("JSON has no number"),
+            "{text}"
+        );
+    }
     assert_eq!(
         err("a: 123456789012345678901234567890").help.unwrap(),
         "put it in quotes if it is a text, such as an id"

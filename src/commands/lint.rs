@@ -20,16 +20,7 @@ pub fn run(args: &Lint) -> Result<u8> {
     let mut wrong = 0;
     for path in &files {
         let mut read = Files::default();
-        let is_project = !std::fs::read_to_string(path)
-            .unwrap_or_default()
-            .lines()
-            .any(|line| line.starts_with("steps:"));
-        let loaded = if is_project {
-            load::load_project(path, &mut read)
-        } else {
-            load::load(path, &mut read)
-        };
-        let problems = match loaded {
+        let problems = match load::load_either(path, &mut read) {
             Ok(scenario) => run::check(&scenario),
             Err(problems) => problems,
         };

@@ -10,7 +10,7 @@ mod test;
 mod up;
 
 use crate::cli::{Cli, Command};
-use crate::output::talk;
+use crate::output::{self, talk};
 
 /// All good.
 pub const OK: u8 = 0;
@@ -39,10 +39,15 @@ pub fn run(cli: Cli) -> u8 {
         Command::Lint(args) => lint::run(&args),
         Command::Schema => event::schema(),
     };
-    done.unwrap_or_else(|error| {
+    let code = done.unwrap_or_else(|error| {
         talk!("error: {error:#}");
         USAGE
-    })
+    });
+    if code == OK && output::failed() {
+        USAGE
+    } else {
+        code
+    }
 }
 
 /// Whether colours may be used on a stream.

@@ -37,6 +37,7 @@ pub fn run(args: &Test) -> Result<u8> {
         .map(|one| one.shown.chars().count())
         .max()
         .unwrap_or(0);
+    std::fs::create_dir_all(&args.runs).with_context(|| format!("failed to make {}", args.runs.display()))?;
     let verdicts = run_all(&loaded, args, &stop, |verdict| print_one(verdict, args, width));
     if args.format == Format::Text {
         say!("{}", summary(&verdicts, began.elapsed()));
@@ -84,16 +85,20 @@ fn load_one(path: &Path) -> Loaded {
 }
 
 fn describe_filter(args: &Test) -> String {
-    match (&args.filter, &args.tag) {
-        (None, None) => String::new(),
-        (filter, tag) => format!(" (filter {filter:?}, tag {tag:?})"),
+    let named = |what: &str, value: &Option<String>| Some(format!("{what} `{}`", value.as_ref()?));
+    let parts = [named("with filter", &args.filter), named("with tag", &args.tag)];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", parts.join(" and "))
     }
 }
 
 /// Runs everything on `jobs` threads; `tell` hears of each in the order of the files.
 fn run_all(loaded: &[Loaded], args: &Test, stop: &Stop, mut tell: impl FnMut(&Verdict)) -> Vec<Verdict> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let jobs = args.jobs.unwrap_or(cores).clamp(1, loaded.len().max(1));
+    let jobs = args.jobs.map_or(cores, usize::from).min(loaded.len().max(1));
     let next = AtomicUsize::new(0);
     let (send, receive) = mpsc::channel();
     let mut done: BTreeMap<usize, Verdict> = BTreeMap::new();
@@ -183,8 +188,33 @@ fn first_difference(a: &[router::journal::Line], b: &[router::journal::Line]) ->
     };
     let (a, b) = (traced(a), traced(b));
     let n = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
-    let show = |lines: &[String]| lines.get(n).cloned().unwrap_or_else(|| "(the end)".to_owned());
-    (show(&a), show(&b))
+    let (a, b) = (
+        a.get(n).map_or("(the end)", String::as_str),
+        b.get(n).map_or("(the end)", String::as_str),
+    );
+    (around_difference(a, b), around_difference(b, a))
+}
+
+/// A line around the place where it begins to differ from another.
+fn around_difference(line: &str, other: &str) -> String {
+    const BEFORE: usize = 60;
+    const AFTER: usize = 60;
+    let same = line
+        .chars()
+        .zip(other.chars())
+        .take_while(|(x, y)| x == y)
+        .count();
+    let from = same.saturating_sub(BEFORE);
+    let shown: String = line.chars().skip(from).take(BEFORE + AFTER).collect();
+    let (before, after) = (
+        if from > 0 { "…" } else { "" },
+        if line.chars().count() > from + BEFORE + AFTER {
+            "…"
+        } else {
+            ""
+        },
+    );
+    format!("{before}{shown}{after}")
 }
 
 /// The same scenario always writes to the same place, so runs do not pile up.

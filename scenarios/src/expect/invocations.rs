@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use super::model::{Attempt, Expect, Invocation, parse_at};
 use super::seen::{Seen, SeenEvent};
 use super::{judge_lines, with_mismatches};
+use crate::cause::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::matcher::{self, shorten};
 use crate::node::Located;
@@ -163,7 +164,15 @@ fn judge_attempts(
         let span = span.unwrap_or(expected.span);
         let Some(actual) = event.attempts.get(i) else {
             let what = format!("attempt {number} of {function} did not happen");
-            let problem = Diagnostic::new("E201", what).at(span, format!("expected, {seen} attempts seen"));
+            let mut problem =
+                Diagnostic::new("E201", what).at(span, format!("expected, {seen} attempts seen"));
+            problem.cause = event.how.zip(event.attempts.last()).map(|(how, last)| {
+                Box::new(Cause {
+                    function: function.to_owned(),
+                    how: how.to_owned(),
+                    at: clock(last.at),
+                })
+            });
             out.push(problem.note(format!("the event ended: {}", event.how.unwrap_or("not yet"))));
             return;
         };

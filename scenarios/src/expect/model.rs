@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::decode::decode;
@@ -41,12 +42,13 @@ pub struct Expect {
 }
 
 /// One expected invocation: one event for one function, with its attempts.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Invocation {
     /// The function.
     pub function: Located<String>,
     /// A subset of the event.
+    #[serde(default, deserialize_with = "given")]
     pub event: Option<Node>,
     /// How many such events there are; 1 unless given.
     pub times: Option<Node>,
@@ -55,6 +57,7 @@ pub struct Invocation {
     /// The outcome of the last attempt, or `expired`.
     pub outcome: Option<Located<String>>,
     /// What the handler answered at last.
+    #[serde(default, deserialize_with = "given")]
     pub response: Option<Node>,
     /// Lines that the handler wrote, in this order.
     pub logs: Option<Vec<Node>>,
@@ -63,7 +66,7 @@ pub struct Invocation {
 }
 
 /// One expected attempt.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Attempt {
     /// When, from the start: `+1m`.
@@ -120,21 +123,84 @@ const LATER: &[&str] = &[
     "outbox",
     "snapshot",
     "batch",
+    "when",
+    "within",
 ];
 
-#[derive(Deserialize)]
+/// What must have happened, as it stands in a file.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Spec {
+#[schemars(rename = "Expect")]
+pub struct ExpectSpec {
+    /// Invocations, in order for each function.
+    #[schemars(with = "Option<Vec<Invocation>>")]
     invocations: Option<Vec<Node>>,
+    /// Whether the order of invocations does not matter.
     any_order: Option<bool>,
+    /// Ids, each earlier than the next; or a list of such lists.
+    #[schemars(with = "Option<Vec<Node>>")]
     order: Option<Node>,
+    /// The records of each sink, all of them.
+    #[schemars(with = "Option<BTreeMap<String, Vec<Node>>>")]
     sinks: Option<BTreeMap<Located<String>, Located<Vec<Node>>>>,
+    /// Objects by `bucket/key`: `size`, `text`, `json`, or `{ $absent: true }`.
+    #[schemars(with = "Option<BTreeMap<String, BTreeMap<String, Node>>>")]
     objects: Option<BTreeMap<Located<String>, Node>>,
+    /// Lines of each function's log, in this order.
+    #[schemars(with = "Option<BTreeMap<String, Vec<Node>>>")]
     logs: Option<BTreeMap<Located<String>, Vec<Node>>>,
+    /// Status of the reply, after an `invoke`.
     status: Option<Node>,
+    /// Payload of the reply, after an `invoke`.
+    #[serde(default, deserialize_with = "given")]
     payload: Option<Node>,
-    log_tail: Option<Vec<Node>>,
+    /// Lines of the log tail, after an `invoke` with `log: tail`.
+    log_tail: Option<Located<Vec<Node>>>,
+    /// Whether what no line explains fails the run: `true`, `false` or `{ except: [logs] }`.
+    #[schemars(with = "Option<ClosedSpec>")]
     closed: Option<Node>,
+}
+
+/// What the closed world leaves open, as it stands in a file.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "Closed")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum ClosedSpec {
+    /// Everything, or nothing.
+    All(bool),
+    /// These kinds.
+    Except(Except),
+}
+
+/// Kinds of surprises that the closed world lets pass.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Except {
+    /// Of `invocations`, `retries`, `sinks` and `logs`.
+    #[schemars(with = "Vec<String>")]
+    except: Vec<Located<String>>,
+}
+
+/// A value that is given even if it is `null`: a handler may answer just that.
+fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Node>, D::Error> {
+    Node::deserialize(deserializer).map(Some)
+}
+
+/// A key without a value expects nothing, which nobody means; only documents may be `null`.
+fn empty_keys(node: &Node, out: &mut Vec<Diagnostic>) {
+    let Value::Map(entries) = &node.value else { return };
+    for (key, value) in entries {
+        let document = ["payload", "response", "event"].contains(&key.value.as_str());
+        if value.value == Value::Null && !document && !LATER.contains(&key.value.as_str()) {
+            let what = format!("`{}` is empty", key.value);
+            out.push(
+                Diagnostic::new("E103", what)
+                    .at(key.span, "expects nothing")
+                    .help("give it a value, or remove it"),
+            );
+        }
+    }
 }
 
 /// Reads the expectations of a step or of the end.
@@ -151,15 +217,21 @@ pub fn parse(node: &Node, at_step: bool) -> Result<Expect, Vec<Diagnostic>> {
 }
 
 fn read(node: &Node, at_step: bool, out: &mut Vec<Diagnostic>) -> Option<Expect> {
-    let spec: Spec = later::read(node, LATER, out)?;
-    for (key, value) in [("status", &spec.status), ("payload", &spec.payload)] {
-        if let Some(value) = value.as_ref().filter(|_| !at_step) {
-            let what = format!("`{key}` belongs to the `expect` of a step");
-            out.push(
-                Diagnostic::new("E105", what)
-                    .at(value.span, "")
-                    .help("move it below the step that calls"),
-            );
+    empty_keys(node, out);
+    let spec: ExpectSpec = later::read(node, LATER, out)?;
+    for key in if at_step { &["closed"][..] } else { REPLY } {
+        if let Some((key, _)) = entry(node, key) {
+            let (what, help) = match at_step {
+                true => (
+                    "`closed` belongs to the `expect` at the end".to_owned(),
+                    "a step's `expect` says only what it lists",
+                ),
+                false => (
+                    format!("`{}` belongs to the `expect` of a step", key.value),
+                    "move it below the step that calls",
+                ),
+            };
+            out.push(Diagnostic::new("E105", what).at(key.span, "").help(help));
         }
     }
     for found in [&spec.status, &spec.payload].into_iter().flatten() {
@@ -177,7 +249,7 @@ fn read(node: &Node, at_step: bool, out: &mut Vec<Diagnostic>) -> Option<Expect>
         if !path.value.contains('/') {
             out.push(Diagnostic::new("E105", "an object is named `bucket/key`").at(path.span, ""));
         }
-        out.extend(matcher::check(value));
+        object(value, out);
     }
     let sinks: Vec<_> = spec.sinks.into_iter().flatten().collect();
     let logs: Vec<_> = spec.logs.into_iter().flatten().collect();
@@ -185,7 +257,7 @@ fn read(node: &Node, at_step: bool, out: &mut Vec<Diagnostic>) -> Option<Expect>
     let lines = logs
         .iter()
         .flat_map(|(_, lines)| lines)
-        .chain(spec.log_tail.iter().flatten());
+        .chain(spec.log_tail.iter().flat_map(|lines| &lines.value));
     out.extend(records.chain(lines).flat_map(matcher::check));
     Some(Expect {
         span: node.span,
@@ -198,14 +270,60 @@ fn read(node: &Node, at_step: bool, out: &mut Vec<Diagnostic>) -> Option<Expect>
         logs,
         status: spec.status,
         payload: spec.payload,
-        log_tail: spec.log_tail,
+        log_tail: spec.log_tail.map(|lines| lines.value),
         closed: closed(spec.closed.as_ref(), out),
     })
 }
 
+/// The keys of a step's `expect` that judge its reply.
+pub const REPLY: &[&str] = &["status", "payload", "log_tail"];
+
+/// An entry of a map, with the place of its key.
+pub fn entry<'a>(node: &'a Node, key: &str) -> Option<&'a (Located<String>, Node)> {
+    match &node.value {
+        Value::Map(entries) => entries.iter().find(|(k, _)| k.value == key),
+        _ => None,
+    }
+}
+
+/// What an object is expected to hold: a matcher, or a map of `size`, `text` and `json`.
+fn object(node: &Node, out: &mut Vec<Diagnostic>) {
+    const KEYS: &[&str] = &["size", "text", "json"];
+    let Value::Map(entries) = &node.value else {
+        out.push(
+            Diagnostic::new("E103", "this is not what an object can be expected to hold")
+                .at(node.span, "")
+                .help("write `{ text: … }`, `{ json: … }`, `{ size: … }` or `{ $absent: true }`"),
+        );
+        return;
+    };
+    let unknown = entries
+        .iter()
+        .filter(|(key, _)| !KEYS.contains(&key.value.as_str()) && !key.value.starts_with('$'));
+    for (key, _) in unknown {
+        let what = format!("an object has no `{}`", key.value);
+        out.push(
+            Diagnostic::new("E102", what)
+                .at(key.span, "not known here")
+                .help(crate::decode::choices(&key.value, KEYS, "keys")),
+        );
+    }
+    out.extend(matcher::check(node));
+}
+
 fn invocation(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Invocation> {
+    empty_keys(node, out);
+    if let Some(Value::List(attempts)) = node.get("attempts").map(|node| &node.value) {
+        attempts.iter().for_each(|attempt| empty_keys(attempt, out));
+    }
     let invocation: Invocation = later::read(node, LATER, out)?;
-    let parts = [&invocation.event, &invocation.times, &invocation.response];
+    let parts = [&invocation.event, &invocation.response];
+    out.extend(
+        invocation
+            .times
+            .iter()
+            .flat_map(|times| matcher::check_count(times, "times")),
+    );
     out.extend(parts.into_iter().flatten().flat_map(matcher::check));
     out.extend(invocation.logs.iter().flatten().flat_map(matcher::check));
     let attempts = invocation.attempts.iter().flat_map(|attempts| &attempts.value);
@@ -224,6 +342,16 @@ fn invocation(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Invocation> {
                 Diagnostic::new("E105", format!("`{}` is not a time", at.value))
                     .at(at.span, "")
                     .help(help),
+            );
+        }
+    }
+    for outcome in attempts.clone().filter_map(|a| a.outcome.as_ref()) {
+        if outcome.value == "expired" {
+            let what = "an attempt cannot end in `expired`, only an event can";
+            out.push(
+                Diagnostic::new("E105", what)
+                    .at(outcome.span, "")
+                    .help("write `outcome: expired` beside `attempts`"),
             );
         }
     }
@@ -255,7 +383,7 @@ pub fn parse_at(text: &str) -> Option<(Duration, bool)> {
         let unit = rest[digits..]
             .find(|c: char| c.is_ascii_digit())
             .map_or(rest.len(), |n| digits + n);
-        total += sources::source::parse_duration(&rest[..unit])?;
+        total = total.checked_add(sources::source::parse_duration(&rest[..unit])?)?;
         rest = &rest[unit..];
     }
     Some((total, text.contains("ms") || text.contains('.')))
@@ -279,11 +407,6 @@ fn closed(node: Option<&Node>, out: &mut Vec<Diagnostic>) -> Closed {
         Value::Bool(true) => return Closed::All,
         Value::Bool(false) => return Closed::Open,
         _ => {}
-    }
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Except {
-        except: Vec<Located<String>>,
     }
     match decode::<Except>(node) {
         Ok(except) => {

@@ -169,6 +169,9 @@ impl Fault {
             out.push(Diagnostic::new(E_VALUE, "`nth` counts from 1").at(nth.span, ""));
             return None;
         }
+        if let Some(event) = &on.event {
+            out.extend(crate::matcher::check(event));
+        }
         let on = On {
             function: on.function,
             source: on.source,

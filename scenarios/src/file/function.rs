@@ -372,7 +372,9 @@ fn check_environment(environment: &BTreeMap<Located<String>, Located<String>>, o
             None => r == name,
         });
         let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if reserved {
+        if name == "AWS_LAMBDA_EXEC_WRAPPER" {
+            out.push(later::not_yet(name).at(key.span, "not supported yet"));
+        } else if reserved {
             let what = format!("the environment variable `{name}` is reserved");
             out.push(
                 Diagnostic::new(E_VALUE, what)

@@ -71,6 +71,9 @@ pub const KINDS: &[&str] = &[
     "eventbridge",
 ];
 
+/// How many mistakes of one map are looked for.
+const MOST: usize = 100;
+
 /// "`word` is not supported yet".
 pub fn not_yet(word: &str) -> Diagnostic {
     Diagnostic::new(E_LATER, format!("`{word}` is not supported yet"))
@@ -114,6 +117,8 @@ pub fn read_some<T: DeserializeOwned>(node: &Node, later: &[&str], out: &mut Vec
             _ => None,
         };
         match (at_fault, &mut node.value) {
+            // Each turn reads everything again; a map with more mistakes than this is not one of ours.
+            _ if out.len() > before + MOST => return None,
             (Some(at), Value::Map(entries)) => {
                 entries.remove(at);
                 out.push(diagnostic);

@@ -63,13 +63,17 @@ impl ObjectPath {
     /// Splits at the first slash; both parts must be there.
     pub fn parse(text: &Located<String>) -> Result<Located<ObjectPath>, Diagnostic> {
         match text.value.split_once('/') {
-            Some((source, key)) if !source.is_empty() && !key.is_empty() => Ok(Located {
-                span: text.span,
-                value: ObjectPath {
-                    source: source.to_owned(),
-                    key: key.to_owned(),
-                },
-            }),
+            Some((source, key)) if !source.is_empty() && !key.is_empty() => {
+                sources::s3::check_key(key)
+                    .map_err(|error| Diagnostic::new(E_VALUE, error.to_string()).at(text.span, ""))?;
+                Ok(Located {
+                    span: text.span,
+                    value: ObjectPath {
+                        source: source.to_owned(),
+                        key: key.to_owned(),
+                    },
+                })
+            }
             _ => Err(
                 Diagnostic::new(E_VALUE, format!("`{}` does not name an object", text.value))
                     .at(text.span, "")

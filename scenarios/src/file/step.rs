@@ -13,6 +13,7 @@ use super::route::ObjectPath;
 use super::time::Time;
 use crate::decode::{E_VALUE, decode, refuse};
 use crate::diagnostic::Diagnostic;
+use crate::expect::model::ExpectSpec;
 use crate::node::{Located, Node, Span, Value};
 
 /// One step.
@@ -105,6 +106,7 @@ pub struct StepSpec {
     /// Unique in the file.
     pub id: Option<Located<String>>,
     /// What has to be true after the step.
+    #[schemars(with = "Option<ExpectSpec>")]
     pub expect: Option<Node>,
     /// Writes objects `bucket/key`.
     #[schemars(with = "Option<BTreeMap<String, Content>>")]

@@ -6,6 +6,7 @@ use super::E_NAME;
 use crate::decode::{E_VALUE, nearest};
 use crate::diagnostic::Diagnostic;
 use crate::file::content::Content;
+use crate::file::later::not_yet;
 use crate::file::route::ObjectPath;
 use crate::file::step::{self, Step, Verb};
 use crate::file::{FileSpec, Scenario};
@@ -14,9 +15,11 @@ use crate::vars::Builtin;
 
 /// Everything that has a name, even if its own declaration has errors: those are reported once.
 pub struct Declared {
-    functions: BTreeSet<String>,
+    /// Functions.
+    pub functions: BTreeSet<String>,
     sources: BTreeSet<String>,
-    sinks: BTreeSet<String>,
+    /// Sinks.
+    pub sinks: BTreeSet<String>,
     /// Source by bucket; a source without `bucket` has its name as bucket.
     buckets: BTreeMap<String, String>,
     /// Whether the sections that were declared could be read at all.
@@ -73,7 +76,10 @@ pub fn check(
         names.object(path);
     }
     names.steps(&mut scenario.steps);
-    names.builtins(builtins, &ids);
+    let in_run = filled_in_run(scenario);
+    names.builtins(builtins, &in_run);
+    let ids: Vec<String> = ids.into_iter().collect();
+    super::expected::check(&mut names, scenario, &ids);
 }
 
 /// Calls `f` with the content of every `put`.
@@ -87,13 +93,17 @@ pub fn each_put(steps: &mut [Step], f: &mut impl FnMut(&mut Content)) {
     }
 }
 
-struct Names<'a> {
-    declared: &'a Declared,
-    out: &'a mut Vec<Diagnostic>,
+/// Looks names up.
+pub struct Names<'a> {
+    /// What there is.
+    pub declared: &'a Declared,
+    /// What is wrong.
+    pub out: &'a mut Vec<Diagnostic>,
 }
 
 impl Names<'_> {
-    fn known<'k>(
+    /// Notes a name that is not among those that are known.
+    pub fn known<'k>(
         &mut self,
         kind: &str,
         name: &Located<String>,
@@ -218,7 +228,7 @@ impl Names<'_> {
     }
 
     /// The first part of an object's path becomes the source's name; a bucket goes before a source's name.
-    fn object(&mut self, path: &mut Located<ObjectPath>) {
+    pub fn object(&mut self, path: &mut Located<ObjectPath>) {
         let declared = self.declared;
         let first = &path.value.source;
         if let Some(source) = declared.buckets.get(first) {
@@ -232,26 +242,50 @@ impl Names<'_> {
         }
     }
 
-    fn builtins(&mut self, builtins: &[(Span, Builtin)], ids: &BTreeSet<String>) {
+    fn builtins(&mut self, builtins: &[(Span, Builtin)], in_run: &[Span]) {
         let declared = self.declared;
         for (span, builtin) in builtins {
-            match builtin {
-                Builtin::Now => {}
+            let name = match builtin {
+                Builtin::Now => "${now}".to_owned(),
                 Builtin::SourceDirectory(name) => {
                     let name = Located {
                         span: *span,
                         value: name.clone(),
                     };
                     self.known("source", &name, declared.sources.iter());
+                    format!("${{source.{}.directory}}", name.value)
                 }
                 Builtin::StepRequestId(id) => {
-                    let id = Located {
-                        span: *span,
-                        value: id.clone(),
-                    };
-                    self.known("step", &id, ids.iter());
+                    let word = format!("${{step.{id}.request_id}}");
+                    self.out.push(not_yet(&word).at(*span, "not supported yet"));
+                    continue;
                 }
+            };
+            let inside =
+                |outer: &Span| outer.file == span.file && outer.start <= span.start && span.end <= outer.end;
+            if !in_run.iter().any(inside) {
+                let what = format!("`{name}` is known only in a run, and not here");
+                self.out.push(
+                    Diagnostic::new(crate::vars::E_VARIABLE, what)
+                        .at(*span, "")
+                        .help("use it in a function's `environment` or in the `payload` of an `invoke`"),
+                );
             }
         }
     }
+}
+
+/// Where built-ins are put in: environments, and what calls send.
+fn filled_in_run(scenario: &Scenario) -> Vec<Span> {
+    let environments = scenario.functions.values().flat_map(|f| f.environment.values());
+    let mut spans: Vec<Span> = environments.map(|value| value.span).collect();
+    for step in &scenario.steps {
+        step.each(&mut |step| {
+            if let Verb::Invoke(invoke) = &step.verb {
+                let nodes = invoke.payload.iter().chain(&invoke.client_context);
+                spans.extend(nodes.map(|node| node.span));
+            }
+        });
+    }
+    spans
 }

@@ -1,0 +1,2 @@
+def handler(event, context):
+    return {"items": [{"a": 1}, {"a": 2}]}
