@@ -18,6 +18,12 @@ const CALLS: usize = 2000;
 const WARM_UP: usize = 200;
 const BODY: &str = r#"{"n":1,"text":"a small event, as most are"}"#;
 
+/// What the Runtime API hands out with every event; the handler's client reads it in both.
+const EVENT_HEADERS: &str = "lambda-runtime-aws-request-id: 8476a536-e9f4-41e8-a5ff-2c6f0a3c2a11\r\n\
+    lambda-runtime-deadline-ms: 9999999999999\r\n\
+    lambda-runtime-invoked-function-arn: arn:aws:lambda:us-east-1:123456789012:function:f\r\n\
+    lambda-runtime-trace-id: Root=1-65d4a5f1-8476a536e9f441e8a5ff2c6f;Parent=000000010a3c2a11;Sampled=1\r\n";
+
 fn main() {
     let root = tempfile::tempdir().expect("a directory");
     std::fs::write(
@@ -139,8 +145,7 @@ fn relay(mut caller: TcpStream, mut handler: TcpStream) {
     read(&mut handler);
     loop {
         let Some(body) = try_read(&mut caller) else { return };
-        let id = "lambda-runtime-aws-request-id: 1\r\nlambda-runtime-deadline-ms: 9999999999999\r\n";
-        respond(&mut handler, id, &body);
+        respond(&mut handler, EVENT_HEADERS, &body);
         let answer = read(&mut handler);
         respond(&mut handler, "", b"{\"status\":\"OK\"}\n");
         respond(&mut caller, "", &answer);

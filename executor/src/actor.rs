@@ -15,7 +15,7 @@ use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use nix::unistd::Pid;
 use router::event::{AttemptId, ErrorKind, Failure, FunctionError, Invocation, Outcome};
-use router::name::{Name, Seed, hex};
+use router::name::{Name, Seed};
 use router::settings::function_arn;
 use router::time::Timestamp;
 use tokio::io::unix::AsyncFd;
@@ -210,8 +210,8 @@ struct Actor {
     job: Option<Job>,
     log: Log,
     clock: Clock,
-    /// Figures of the last attempt that still lack its memory.
-    unmeasured: Option<(Name, Figures)>,
+    /// The last attempt, whose figures are told when nobody waits any more.
+    unmeasured: Option<Measure>,
     born: Option<Timestamp>,
     spawns: u32,
     peak: u64,
@@ -228,6 +228,13 @@ struct Clock {
     deadline: Duration,
     init: Option<Duration>,
     cold: bool,
+}
+
+/// What was measured of an attempt that has ended.
+struct Measure {
+    name: Name,
+    wall: Duration,
+    init: Option<Duration>,
 }
 
 impl Clock {
@@ -446,9 +453,9 @@ impl Actor {
                 }
                 Order::Conclude(conclusion) => self.conclude(conclusion),
                 Order::Ready => {
-                    if let Some((name, mut figures)) = self.unmeasured.take() {
-                        figures.insert("max_rss_mb".to_owned(), self.peak.to_string());
-                        tell(&self.site, self.number, What::Measured(name, figures));
+                    if let Some(measure) = self.unmeasured.take() {
+                        let figures = self.figures(&measure);
+                        tell(&self.site, self.number, What::Measured(measure.name, figures));
                     }
                     tell(&self.site, self.number, What::Ready);
                 }
@@ -598,26 +605,39 @@ impl Actor {
         self.drain();
         self.log.flush();
         self.share_lines();
+        let tail = self.wants_tail();
         let Some(job) = self.job.take() else { return };
         let id = job.invocation.event.id.as_str();
         let duration = self.duration(&conclusion);
         let (result, status) = self.result(id, conclusion);
         let init = self.clock.init.filter(|_| self.clock.cold);
-        let report = Report {
-            id,
-            duration,
-            init,
-            memory: self.site.spec.memory,
-            used: self.peak,
-            status,
+        // Who sees it: a caller that asked, and a scenario.
+        let log = if tail || self.site.pace == Pace::Virtual {
+            let report = Report {
+                id,
+                duration,
+                init,
+                memory: self.site.spec.memory,
+                used: self.peak,
+                status,
+            };
+            report.text(&self.log.take_tail())
+        } else {
+            drop(self.log.take_tail());
+            Bytes::new()
         };
-        let log = report.text(&self.log.take_tail());
-        let mut figures = Some(self.figures(init));
-        if self.site.pace == Pace::Live {
-            self.unmeasured = figures
-                .take()
-                .map(|figures| (job.invocation.name.clone(), figures));
-        }
+        let measure = Measure {
+            name: job.invocation.name.clone(),
+            wall: self.clock.dispatched.elapsed(),
+            init,
+        };
+        let figures = match self.site.pace {
+            Pace::Virtual => Some(self.figures(&measure)),
+            Pace::Live => {
+                self.unmeasured = Some(measure);
+                None
+            }
+        };
         let done = Done {
             attempt: job.invocation.attempt,
             name: job.invocation.name.clone(),
@@ -647,14 +667,14 @@ impl Actor {
         }
     }
 
-    fn figures(&self, init: Option<Duration>) -> Figures {
+    fn figures(&self, measure: &Measure) -> Figures {
         let millis = |d: Duration| format!("{:.3}", d.as_secs_f64() * 1000.0);
         let mut figures = BTreeMap::from([
-            ("wall_ms".to_owned(), millis(self.clock.dispatched.elapsed())),
+            ("wall_ms".to_owned(), millis(measure.wall)),
             ("pid".to_owned(), self.last_pid.to_string()),
             ("max_rss_mb".to_owned(), self.peak.to_string()),
         ]);
-        figures.extend(init.map(|init| ("init_ms".to_owned(), millis(init))));
+        figures.extend(measure.init.map(|init| ("init_ms".to_owned(), millis(init))));
         figures
     }
 
@@ -727,8 +747,7 @@ fn headers(site: &Site, job: &Job, deadline: Duration) -> Vec<(HeaderName, Heade
         ("lambda-runtime-invoked-function-arn", arn),
         (
             "lambda-runtime-trace-id",
-            call.trace
-                .unwrap_or_else(|| trace_id(site.seed, invocation, job.now)),
+            call.trace.unwrap_or_else(|| trace_id(invocation, job.now)),
         ),
         (
             "lambda-runtime-client-context",
@@ -752,15 +771,20 @@ fn headers(site: &Site, job: &Job, deadline: Duration) -> Vec<(HeaderName, Heade
     headers
 }
 
-fn trace_id(seed: Seed, invocation: &Invocation, now: Timestamp) -> String {
-    let root = seed.bytes(&format!("trace:{}", invocation.event.name));
-    let parent = seed.bytes(&format!("trace:{}", invocation.name));
+/// A trace header: one root for all attempts of an event, a parent for each. The request id is as random as AWS's
+/// numbers, so it serves for both.
+fn trace_id(invocation: &Invocation, now: Timestamp) -> String {
     let seconds = now.as_millis() / 1000;
-    format!(
-        "Root=1-{seconds:08x}-{};Parent={};Sampled=1",
-        hex(&root[..12]),
-        hex(&parent[..8])
-    )
+    let digits: String = invocation
+        .event
+        .id
+        .as_str()
+        .chars()
+        .filter(|c| *c != '-')
+        .collect();
+    let (root, parent) = digits.split_at_checked(24).unwrap_or((&digits, ""));
+    let attempt = invocation.attempt.number;
+    format!("Root=1-{seconds:08x}-{root:0>24};Parent={attempt:08x}{parent:0>8};Sampled=1")
 }
 
 /// Far away rather than an overflow.
