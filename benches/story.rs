@@ -71,7 +71,7 @@ fn play(here: &std::path::Path, runtime: &str, stories: u32) -> Run {
     let text = format!(
         "schema: 1\nname: story\nfunctions:\n  flaky: {{ runtime: {runtime}, handler: app.handler, code: . }}\n\
          sources:\n  uploads: {{ kind: s3, bucket: uploads }}\nroutes:\n  - {{ from: uploads, to: flaky }}\n\
-         limits: {{ virtual: 24h }}\nsteps:\n{steps}expect:\n  invocations:\n    - {{ function: flaky, times: {stories}, outcome: ok }}\n  closed: false\n"
+         limits: {{ virtual: 100h }}\nsteps:\n{steps}expect:\n  invocations:\n    - {{ function: flaky, times: {stories}, outcome: ok }}\n  closed: false\n"
     );
     let path = here.join("story.yaml");
     std::fs::write(&path, text).expect("written");
