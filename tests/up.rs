@@ -1,6 +1,7 @@
 //! `triggerfish up` from outside: a file copied into a directory reaches the handler, and Ctrl-C leaves nothing.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -99,6 +100,49 @@ fn a_file_reaches_the_handler_and_ctrl_c_ends_cleanly() {
     let up = Up::start(&demo);
     up.until(r#"{"key":"late.txt","size":1}"#);
     up.interrupt();
+}
+
+/// A reader that stops reading must not stop the fabric, nor the end.
+#[test]
+fn output_that_nobody_reads_stops_nothing() {
+    let here = project(
+        "def handler(event, context):\n    for n in range(2000):\n        print('x' * 1000)\n    return 'said'\n",
+    );
+    let mut up = Command::new(env!("CARGO_BIN_EXE_triggerfish"))
+        .args(["up", "--listen", "127.0.0.1:0"])
+        .current_dir(here.path().join("demo"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut out = BufReader::new(up.stdout.take().expect("stdout"));
+    let mut ready = String::new();
+    out.read_line(&mut ready).expect("a line");
+    let address = ready
+        .split("http://")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next())
+        .expect("an address");
+    let mut caller = TcpStream::connect(address).expect("a connection");
+    let request = "POST /2015-03-31/functions/describe/invocations HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
+    for _ in 0..20 {
+        caller.write_all(request.as_bytes()).expect("written");
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\"said\"") {
+            let mut part = [0; 4096];
+            let n = caller.read(&mut part).expect("an answer");
+            assert!(n > 0, "{}", String::from_utf8_lossy(&answer));
+            answer.extend_from_slice(&part[..n]);
+        }
+    }
+    let pid = up.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .expect("kill")
+            .success()
+    );
+    assert!(up.wait().expect("it ends").success());
 }
 
 #[test]

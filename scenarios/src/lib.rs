@@ -30,6 +30,7 @@ pub mod run;
 pub mod runs;
 pub mod schema;
 pub mod scratch;
+pub mod screen;
 pub mod stop;
 pub mod timeline;
 pub mod vars;

@@ -1,23 +1,31 @@
 //! A journal as it happens, for a terminal: what arrived, what handlers wrote, how each attempt ended.
 
-use std::io::Write;
+use std::borrow::Cow;
 
 use router::journal::{Entry, Line, Recorder};
 
 use crate::matcher::shorten;
+use crate::screen::Pen;
+
+/// Longer lines of handlers are cut on the screen; the journal has them whole.
+const LONGEST_LINE: usize = 2000;
+/// More than this is handed to the screen before the fabric rests.
+const ENOUGH: usize = 64 * 1024;
 
 /// Prints entries once the turn that wrote them is over: whoever waits for a reply gets it first.
 pub struct Terminal {
     color: bool,
     held: String,
+    pen: Pen,
 }
 
 impl Terminal {
-    /// A printer to stdout.
-    pub fn new(color: bool) -> Self {
+    /// A printer to a screen.
+    pub fn new(color: bool, pen: Pen) -> Self {
         Terminal {
             color,
             held: String::new(),
+            pen,
         }
     }
 
@@ -44,7 +52,7 @@ impl Terminal {
             Entry::Log { name, line } => format!(
                 "{}  | {}",
                 short(name.path()),
-                line.replace('\r', "\n             | ")
+                cut(line).replace('\r', "\n             | ")
             ),
             Entry::Res {
                 name,
@@ -86,6 +94,14 @@ impl Terminal {
     }
 }
 
+/// The start of a long line, and how much there is.
+fn cut(line: &str) -> Cow<'_, str> {
+    match line.char_indices().nth(LONGEST_LINE) {
+        Some((end, _)) => format!("{}… ({} bytes)", &line[..end], line.len()).into(),
+        None => line.into(),
+    }
+}
+
 /// The end of a long name says what it is.
 fn short(name: &str) -> &str {
     let from = name.char_indices().rev().nth(47).map_or(0, |(i, _)| i);
@@ -98,12 +114,14 @@ impl Recorder for Terminal {
             self.held.push_str(&text);
             self.held.push('\n');
         }
+        if self.held.len() > ENOUGH {
+            self.flush();
+        }
     }
 
     fn flush(&mut self) {
         if !self.held.is_empty() {
-            // A closed terminal is no reason to stop.
-            let _ = std::io::stdout().lock().write_all(self.held.as_bytes());
+            self.pen.write(&self.held);
             self.held.clear();
         }
     }

@@ -25,6 +25,7 @@ use scenarios::file::Scenario;
 use scenarios::hands::{Entrance, LiveHands, Replies};
 use scenarios::live::Terminal;
 use scenarios::scratch::{self, Scratch};
+use scenarios::screen::Screen;
 use scenarios::stop::{self, Stop};
 use scenarios::vars::Builtin;
 use scenarios::{load, render, run, runs::FileRecorder};
@@ -33,7 +34,7 @@ use sources::source::{Bell, Emitter};
 
 use crate::cli::Up;
 use crate::front::gateway::{self, Gateway};
-use crate::output::{say, talk};
+use crate::output::talk;
 
 /// Observations and calls that may wait for the fabric before their senders do.
 const ARRIVALS: usize = 1024;
@@ -166,9 +167,10 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     let server = reactor.spawn(gateway::serve(Arc::new(shared), listener, stop.clone()));
     let journal = new_run(&args.runs)?;
     let color = super::colors(std::io::stdout().is_terminal());
+    let screen = Screen::start()?;
     let recorders: Vec<Box<dyn Recorder + Send>> = vec![
         Box::new(FileRecorder::create(&journal)?),
-        Box::new(Terminal::new(color)),
+        Box::new(Terminal::new(color, screen.pen())),
         Box::<CycleWatch>::default(),
     ];
     let hands = LiveHands::new(executor, replies);
@@ -191,11 +193,11 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         functions: names.clone(),
     });
     fabric.journal.flush();
-    say!(
-        "ready on http://{address} · {} sources, {} functions · Ctrl-C stops",
+    screen.pen().write(&format!(
+        "ready on http://{address} · {} sources, {} functions · Ctrl-C stops\n",
         hosts.len(),
         names.len()
-    );
+    ));
     while fabric.turn(None) != Turn::Stopped {}
     talk!("stopping");
     let now = fabric.now();
@@ -210,14 +212,10 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     fabric.journal.flush();
     let journal_at = super::select::shown(&journal);
     drop_inbox_first(fabric, hosts);
-    say!(
-        "{} events: {} done, {} dead, {} dropped, {} open · journal {journal_at}",
-        ledger.accepted,
-        ledger.done,
-        ledger.dead,
-        ledger.dropped,
-        ledger.open
-    );
+    screen.close(format!(
+        "{} events: {} done, {} dead, {} dropped, {} open · journal {journal_at}\n",
+        ledger.accepted, ledger.done, ledger.dead, ledger.dropped, ledger.open
+    ));
     Ok(super::OK)
 }
 
@@ -291,20 +289,20 @@ fn new_run(runs: &Path) -> Result<std::path::PathBuf> {
 
 /// Hears the user's interrupt. The second time ends the process at once.
 pub fn on_interrupt() -> Result<Stop> {
+    use tokio::signal::unix::{SignalKind, signal};
     let (stopper, stop) = stop::stop();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    // Heard from here on, not from when the thread gets to run.
+    let (mut int, mut term) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
             runtime.block_on(async {
-                use tokio::signal::unix::{SignalKind, signal};
-                let (Ok(mut int), Ok(mut term)) =
-                    (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-                else {
-                    return;
-                };
                 tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
                 stopper.ask();
                 tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
