@@ -1,5 +1,6 @@
 //! What arrives and what comes back: events, observations, outcomes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -197,7 +198,7 @@ pub struct Invocation {
     /// Causal name, `inv:<function>/<event path>#<attempt>`.
     pub name: Name,
     /// The event; its id is the request id.
-    pub event: Event,
+    pub event: Arc<Event>,
     /// Executions of the event so far, this one included: 1 for the first.
     pub execution: u32,
     /// When the event was accepted.

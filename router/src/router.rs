@@ -12,6 +12,7 @@
 //! never starts an attempt past its age, and a late outcome changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use crate::capacity::Capacity;
 use crate::destination::{self, End};
@@ -56,7 +57,7 @@ pub enum Action {
     /// A source's observation was taken in; for the journal.
     Seen(Observation),
     /// An event was accepted; for the journal.
-    Accepted(Event),
+    Accepted(Arc<Event>),
     /// Run an attempt.
     Invoke(Invocation),
     /// An attempt ended; for the journal.
@@ -114,7 +115,7 @@ pub enum Action {
 
 #[derive(Debug)]
 struct Delivery {
-    event: Event,
+    event: Arc<Event>,
     accepted: Timestamp,
     attempts: u32,
     executions: u32,
@@ -218,9 +219,10 @@ impl Router {
     }
 
     fn accept(&mut self, now: Timestamp, event: Event) {
+        let event = Arc::new(event);
         let id = self.next;
         self.next += 1;
-        self.actions.push_back(Action::Accepted(event.clone()));
+        self.actions.push_back(Action::Accepted(Arc::clone(&event)));
         let refused = match event.lane {
             Lane::Queue | Lane::Reply(_) if self.settings.functions.contains_key(&event.to) => None,
             Lane::Stream(_) => Some("the stream lane is not built yet".to_owned()),

@@ -30,6 +30,7 @@ pub struct SystemClock {
 impl SystemClock {
     /// A clock that waits in `reactor` until `stop` is asked for.
     pub fn new(reactor: Arc<Reactor>, stop: Stop) -> Self {
+        stop.rings(reactor.doorbell());
         SystemClock {
             reactor,
             stop,
@@ -83,11 +84,11 @@ impl<N> Clock<N> for SystemClock {
                 self.reactor.turn();
             } else if rested {
                 self.busy_waits = 0;
-                self.reactor.wait(left, self.stop.asked());
-            } else if self.reactor.wait(
-                Some(left.map_or(MOMENT, |left| left.min(MOMENT))),
-                self.stop.asked(),
-            ) {
+                self.reactor.wait(left);
+            } else if self
+                .reactor
+                .wait(Some(left.map_or(MOMENT, |left| left.min(MOMENT))))
+            {
                 rested = true;
                 rest();
             }
@@ -108,6 +109,7 @@ impl VirtualClock {
     /// Virtual time that starts at `start` and waits for reality in `reactor`, until `stop` is asked for or the
     /// `watchdog`'s real time has come.
     pub fn new(start: Timestamp, reactor: Arc<Reactor>, stop: Stop, watchdog: Instant) -> Self {
+        stop.rings(reactor.doorbell());
         VirtualClock {
             now: start,
             reactor,
@@ -139,7 +141,7 @@ impl<N> Clock<N> for VirtualClock {
                 return Wake::Stop;
             }
             rest();
-            self.reactor.wait(Some(left), self.stop.asked());
+            self.reactor.wait(Some(left));
         }
     }
 }

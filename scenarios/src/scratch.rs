@@ -40,16 +40,25 @@ impl Scratch {
 }
 
 impl Drop for Scratch {
+    /// Removed under the lock, so that [`remove_all`] does not end the process in the middle of it.
     fn drop(&mut self) {
-        ALL.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(self.0.path());
+        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        remove(self.0.path());
+        all.remove(self.0.path());
     }
 }
 
 /// Removes every directory that is left; for a process that ends in the middle of its work.
 pub fn remove_all() {
-    for directory in std::mem::take(&mut *ALL.lock().unwrap_or_else(PoisonError::into_inner)) {
-        let _ = std::fs::remove_dir_all(directory);
+    let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+    all.iter().for_each(|directory| remove(directory));
+}
+
+/// Somebody may still make or remove files in it, so one round may not do.
+fn remove(directory: &Path) {
+    for _ in 0..10 {
+        if std::fs::remove_dir_all(directory).is_ok() || !directory.exists() {
+            return;
+        }
     }
 }
