@@ -122,7 +122,7 @@ pub fn read(path: &Path) -> Result<Vec<Line>, ReadError> {
     Ok(lines)
 }
 
-/// The directory of a run, by its path or by its name below `.triggerfish/runs`.
+/// The directory of a run, by its path or by a part of its name below `.triggerfish/runs`; of several the last.
 pub fn find(root: &Path, name: &str) -> Option<PathBuf> {
     let direct = PathBuf::from(name);
     if direct.exists() {
@@ -139,7 +139,7 @@ pub fn find(root: &Path, name: &str) -> Option<PathBuf> {
         .filter(|path| {
             path.file_name()
                 .and_then(|n| n.to_str())
-                .is_some_and(|n| n.starts_with(name))
+                .is_some_and(|n| n.contains(name))
         })
         .collect();
     found.sort();

@@ -194,9 +194,9 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     });
     fabric.journal.flush();
     screen.pen().write(&format!(
-        "ready on http://{address} · {} sources, {} functions · Ctrl-C stops\n",
-        hosts.len(),
-        names.len()
+        "ready on http://{address} · {}, {} · Ctrl-C stops\n",
+        count(hosts.len(), "source"),
+        count(names.len(), "function")
     ));
     while fabric.turn(None) != Turn::Stopped {}
     talk!("stopping");
@@ -217,6 +217,11 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         ledger.accepted, ledger.done, ledger.dead, ledger.dropped, ledger.open
     ));
     Ok(super::OK)
+}
+
+/// `1 source`, `2 sources`.
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// A host may be waiting for room in the inbox: the fabric goes first, then its sources.
