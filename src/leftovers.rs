@@ -18,7 +18,7 @@ pub fn adopt() {
 /// process that forks faster than it is killed must not keep us.
 pub fn kill() {
     for _ in 0..100 {
-        let children = children();
+        let children = executor::children();
         if children.is_empty() {
             return;
         }
@@ -32,20 +32,4 @@ pub fn kill() {
             }
         }
     }
-}
-
-/// The processes whose parent we are.
-fn children() -> Vec<i32> {
-    let tasks = std::fs::read_dir("/proc/self/task")
-        .into_iter()
-        .flatten()
-        .flatten();
-    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    lists
-        .flat_map(|list| {
-            list.split_whitespace()
-                .filter_map(|pid| pid.parse().ok())
-                .collect::<Vec<_>>()
-        })
-        .collect()
 }

@@ -12,11 +12,9 @@ use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use nix::unistd::Pid;
-use router::event::{AttemptId, ErrorKind, Failure, FunctionError, Invocation, Outcome};
-use router::name::{Name, Seed};
-use router::settings::function_arn;
+use router::event::Outcome;
+use router::name::Name;
 use router::time::Timestamp;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
@@ -24,127 +22,21 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::environment::{Alarm, Answer, Conclusion, Ending, Environment, Exit, Heard, Order, Ticket};
-use crate::function::{FunctionSpec, Injury, Pace};
+use crate::environment::{Alarm, Conclusion, Environment, Exit, Heard, Order, Ticket};
+use crate::function::Pace;
+use crate::handout::headers;
 use crate::logs::{Drained, Log, drain};
 use crate::pool::Number;
 use crate::process::{Launch, MemoryMeter, exit_of};
-use crate::reactor::Doorbell;
-use crate::report::{self, Report, Status};
+use crate::report::{self, Report};
 use crate::runtime_api::{Call, Handout, RuntimeApi};
 use crate::runtime_call::Reply;
-use crate::{freeze, payload, strays};
+use crate::site::{Done, Figures, Job, Site, What, refuse, tell};
+use crate::verdict::result;
+use crate::{freeze, strays};
 
 /// How long the connections of a dead process may take to be read to their end, and its children to die.
 const SETTLE: Duration = Duration::from_millis(200);
-
-/// What an environment has to tell the fabric's thread; give it to [`Executor::hear`](crate::Executor::hear).
-#[derive(Debug)]
-pub struct News(pub(crate) Box<Told>);
-
-#[derive(Debug)]
-pub(crate) struct Told {
-    pub site: Arc<Site>,
-    pub number: Number,
-    pub what: What,
-}
-
-#[derive(Debug)]
-pub(crate) enum What {
-    Lines(AttemptId, Name, Vec<String>),
-    Finished(Done),
-    /// What was measured of an attempt whose end was told before.
-    Measured(Name, Figures),
-    Ready,
-}
-
-/// Figures of an attempt that only this machine has: `wall_ms`, `init_ms`, `pid`, `max_rss_mb`.
-pub(crate) type Figures = BTreeMap<String, String>;
-
-#[derive(Debug)]
-pub(crate) struct Done {
-    pub attempt: AttemptId,
-    pub name: Name,
-    pub outcome: Outcome,
-    pub cold: bool,
-    /// In virtual pace; in live pace they follow, so that nobody waits for them.
-    pub figures: Option<Figures>,
-    pub lines: Vec<String>,
-}
-
-/// What all environments of one function share.
-#[derive(Debug)]
-pub(crate) struct Site {
-    pub spec: FunctionSpec,
-    pub program: PathBuf,
-    pub scratch: PathBuf,
-    pub pace: Pace,
-    pub region: String,
-    pub account: String,
-    pub seed: Seed,
-    pub init_timeout: Duration,
-    pub patience: u32,
-    pub endpoint: Option<String>,
-    pub news: crossbeam_channel::Sender<News>,
-    pub doorbell: Doorbell,
-}
-
-impl Site {
-    pub fn environment(&self, number: Number) -> Name {
-        Name::new(format!("env:{}/{number}", self.spec.name))
-    }
-
-    fn patient_timeout(&self) -> Duration {
-        match self.pace {
-            Pace::Live => self.spec.timeout,
-            Pace::Virtual => self.spec.timeout.saturating_mul(self.patience.max(1)),
-        }
-    }
-
-    fn ending(&self, injury: Option<Injury>) -> Ending {
-        match injury {
-            Some(Injury::CrashBefore) => Ending::CrashBefore,
-            Some(Injury::CrashAfter) => Ending::CrashAfter,
-            Some(Injury::Timeout) => Ending::TimeoutAfter,
-            None if self.pace == Pace::Virtual && self.spec.duration > self.spec.timeout => {
-                Ending::TimeoutAfter
-            }
-            None => Ending::Honest,
-        }
-    }
-}
-
-/// One attempt for an environment.
-#[derive(Debug)]
-pub(crate) struct Job {
-    pub invocation: Invocation,
-    pub injury: Option<Injury>,
-    pub now: Timestamp,
-}
-
-/// Tells an outcome that no process had a part in.
-pub(crate) fn refuse(site: &Arc<Site>, number: Number, job: &Job, why: &str) {
-    let done = Done {
-        attempt: job.invocation.attempt,
-        name: job.invocation.name.clone(),
-        outcome: Outcome::system(why),
-        cold: false,
-        figures: None,
-        lines: Vec::new(),
-    };
-    tell(site, number, What::Finished(done));
-    tell(site, number, What::Ready);
-}
-
-/// A closed channel means that nobody wants to know any more.
-fn tell(site: &Arc<Site>, number: Number, what: What) {
-    let _ = site.news.send(News(Box::new(Told {
-        site: site.clone(),
-        number,
-        what,
-    })));
-    site.doorbell.ring();
-}
 
 /// Runs one environment until the sender of `jobs` is dropped; then kills its processes and removes its files.
 pub(crate) async fn run(site: Arc<Site>, number: Number, mut jobs: mpsc::UnboundedReceiver<Job>) {
@@ -609,7 +501,7 @@ impl Actor {
         let Some(job) = self.job.take() else { return };
         let id = job.invocation.event.id.as_str();
         let duration = self.duration(&conclusion);
-        let (result, status) = self.result(id, conclusion);
+        let (result, status) = result(id, self.site.spec.timeout, conclusion);
         let init = self.clock.init.filter(|_| self.clock.cold);
         // Who sees it: a caller that asked, and a scenario.
         let log = if tail || self.site.pace == Pace::Virtual {
@@ -677,114 +569,6 @@ impl Actor {
         figures.extend(measure.init.map(|init| ("init_ms".to_owned(), millis(init))));
         figures
     }
-
-    /// What the caller gets, and what REPORT says of a failure.
-    fn result(&self, id: &str, conclusion: Conclusion) -> (Result<Bytes, Failure>, Option<Status>) {
-        let fail = |kind: ErrorKind, word: &str, payload: Bytes| {
-            let status = Status::Error(word.to_owned());
-            (
-                Err(Failure::Function(FunctionError { kind, payload })),
-                Some(status),
-            )
-        };
-        let platform = |word: &str, why: &str| fail(ErrorKind::Error, word, payload::platform(word, id, why));
-        match conclusion {
-            Conclusion::Answered(Answer::Response(body)) => (Ok(body), None),
-            Conclusion::Answered(Answer::Error { kind, body }) | Conclusion::InitError { kind, body } => {
-                fail(ErrorKind::Error, &kind, body)
-            }
-            Conclusion::Answered(Answer::TooLarge) => fail(
-                ErrorKind::Error,
-                "Function.ResponseSizeTooLarge",
-                payload::too_large(),
-            ),
-            Conclusion::Answered(Answer::Truncated) => {
-                platform("Runtime.TruncatedResponse", "Runtime sent a truncated response")
-            }
-            Conclusion::Answered(Answer::BadMode) => platform(
-                "Runtime.InvalidResponseModeHeader",
-                "Invalid function response mode",
-            ),
-            Conclusion::Exited(exit) => {
-                fail(ErrorKind::Crash, "Runtime.ExitError", payload::exited(id, exit))
-            }
-            Conclusion::TimedOut => {
-                let payload = payload::timed_out(id, self.site.spec.timeout);
-                let error = FunctionError {
-                    kind: ErrorKind::Timeout,
-                    payload,
-                };
-                (Err(Failure::Function(error)), Some(Status::Timeout))
-            }
-            Conclusion::Unstartable {
-                entrypoint: true,
-                why,
-            } => {
-                let word = "Runtime.InvalidEntrypoint";
-                fail(ErrorKind::Crash, word, payload::platform(word, id, &why))
-            }
-            Conclusion::Unstartable {
-                entrypoint: false,
-                why,
-            } => (Err(Failure::System(why)), None),
-            Conclusion::Stopped => (Err(Failure::System("the executor was stopped".to_owned())), None),
-        }
-    }
-}
-
-/// The headers of an event (spec/runtime-api §2).
-fn headers(site: &Site, job: &Job, deadline: Duration) -> Vec<(HeaderName, HeaderValue)> {
-    let invocation = &job.invocation;
-    let call = invocation.event.call.as_deref().cloned().unwrap_or_default();
-    let mut arn = function_arn(&site.region, &site.account, &site.spec.name);
-    if let Some(qualifier) = call.qualifier {
-        arn.push(':');
-        arn.push_str(&qualifier);
-    }
-    let texts = [
-        ("lambda-runtime-aws-request-id", invocation.event.id.to_string()),
-        ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
-        ("lambda-runtime-invoked-function-arn", arn),
-        (
-            "lambda-runtime-trace-id",
-            call.trace.unwrap_or_else(|| trace_id(invocation, job.now)),
-        ),
-        (
-            "lambda-runtime-client-context",
-            call.client_context.unwrap_or_default(),
-        ),
-        (
-            "triggerfish-now-ms",
-            match site.pace {
-                Pace::Virtual => job.now.as_millis().to_string(),
-                Pace::Live => String::new(),
-            },
-        ),
-    ];
-    let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
-        match HeaderValue::from_maybe_shared(Bytes::from(text)) {
-            Ok(value) => headers.push((HeaderName::from_static(name), value)),
-            Err(error) => tracing::warn!(name, %error, "left out a header that HTTP cannot carry"),
-        }
-    }
-    headers
-}
-
-/// A trace header: one root for all attempts of an event, a parent for each. The request id is as random as AWS's
-/// numbers, so it serves for both.
-fn trace_id(invocation: &Invocation, now: Timestamp) -> String {
-    let seconds = now.as_millis() / 1000;
-    let digits: String = invocation
-        .event
-        .id
-        .as_str()
-        .chars()
-        .filter(|c| *c != '-')
-        .collect();
-    let (root, parent) = digits.split_at_checked(24).unwrap_or((&digits, ""));
-    let attempt = invocation.attempt.number;
-    format!("Root=1-{seconds:08x}-{root:0>24};Parent={attempt:08x}{parent:0>8};Sampled=1")
 }
 
 /// Far away rather than an overflow.

@@ -15,12 +15,13 @@ use router::time::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::actor::{self, Job, News, Site, What};
+use crate::actor;
 use crate::function::{FunctionSpec, Injury, Pace, Runtime};
 use crate::interpreter::Interpreters;
 use crate::pool::{Choice, Number, Pool};
 use crate::process;
 use crate::reactor::Reactor;
+use crate::site::{self, Job, News, Site, What};
 
 /// How long an invocation waits for an environment that has answered and is about to be free (live pace).
 const GRACE: Duration = Duration::from_millis(100);
@@ -336,7 +337,7 @@ impl Executor {
             None => Some(job),
         };
         if let (Some(job), Some(site)) = (refused, self.sites.get(function)) {
-            actor::refuse(site, number, &job, "the execution environment is gone");
+            site::refuse(site, number, &job, "the execution environment is gone");
             self.actors.remove(&key);
         }
     }
@@ -345,7 +346,7 @@ impl Executor {
     fn unknown(&self, job: &Job) {
         tracing::error!(function = %job.invocation.event.to, "invoked a function that does not exist");
         if let Some(site) = self.sites.values().next() {
-            actor::refuse(site, 0, job, "no such function");
+            site::refuse(site, 0, job, "no such function");
         }
     }
 }

@@ -135,7 +135,9 @@ async fn accept(listener: TcpListener, calls: mpsc::UnboundedSender<Call>, conne
             }
             Err(error) => {
                 tracing::warn!(%error, "failed to accept a connection of a runtime");
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                // No descriptors, most likely: the end of a connection gives one back, and so may others.
+                let freed = connections.closed.notified();
+                let _ = tokio::time::timeout(Duration::from_millis(10), freed).await;
             }
         }
     }

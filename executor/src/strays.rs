@@ -13,7 +13,7 @@ use nix::unistd::{Pid, getpgid};
 pub fn kill(api: &str) -> BTreeSet<Pid> {
     let entry = format!("AWS_LAMBDA_RUNTIME_API={api}");
     let mut groups = BTreeSet::new();
-    for pid in children() {
+    for pid in children().into_iter().map(Pid::from_raw) {
         let Ok(variables) = std::fs::read(format!("/proc/{pid}/environ")) else {
             continue;
         };
@@ -31,8 +31,8 @@ pub fn kill(api: &str) -> BTreeSet<Pid> {
     groups
 }
 
-/// Our children; none where there is no `/proc`.
-fn children() -> Vec<Pid> {
+/// The processes whose parent we are; none where there is no `/proc`.
+pub fn children() -> Vec<i32> {
     let tasks = std::fs::read_dir("/proc/self/task")
         .into_iter()
         .flatten()
@@ -42,9 +42,8 @@ fn children() -> Vec<Pid> {
         .flat_map(|list| {
             list.split_whitespace()
                 .filter_map(|pid| pid.parse().ok())
-                .collect::<Vec<_>>()
+                .collect::<Vec<i32>>()
         })
-        .map(Pid::from_raw)
         .collect()
 }
 

@@ -1,0 +1,125 @@
+//! What all environments of a function share, what they are given to do, and what they have to tell.
+//!
+//! Owns the words between the executor's face and its actors. Deliberately absent: doing any of it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use router::event::{AttemptId, Invocation, Outcome};
+use router::name::{Name, Seed};
+use router::time::Timestamp;
+
+use crate::environment::Ending;
+use crate::function::{FunctionSpec, Injury, Pace};
+use crate::pool::Number;
+use crate::reactor::Doorbell;
+
+/// What an environment has to tell the fabric's thread; give it to [`Executor::hear`](crate::Executor::hear).
+#[derive(Debug)]
+pub struct News(pub(crate) Box<Told>);
+
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub site: Arc<Site>,
+    pub number: Number,
+    pub what: What,
+}
+
+#[derive(Debug)]
+pub(crate) enum What {
+    Lines(AttemptId, Name, Vec<String>),
+    Finished(Done),
+    /// What was measured of an attempt whose end was told before.
+    Measured(Name, Figures),
+    Ready,
+}
+
+/// Figures of an attempt that only this machine has: `wall_ms`, `init_ms`, `pid`, `max_rss_mb`.
+pub(crate) type Figures = BTreeMap<String, String>;
+
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub attempt: AttemptId,
+    pub name: Name,
+    pub outcome: Outcome,
+    pub cold: bool,
+    /// In virtual pace; in live pace they follow, so that nobody waits for them.
+    pub figures: Option<Figures>,
+    pub lines: Vec<String>,
+}
+
+/// What all environments of one function share.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub spec: FunctionSpec,
+    pub program: PathBuf,
+    pub scratch: PathBuf,
+    pub pace: Pace,
+    pub region: String,
+    pub account: String,
+    pub seed: Seed,
+    pub init_timeout: Duration,
+    pub patience: u32,
+    pub endpoint: Option<String>,
+    pub news: crossbeam_channel::Sender<News>,
+    pub doorbell: Doorbell,
+}
+
+impl Site {
+    pub fn environment(&self, number: Number) -> Name {
+        Name::new(format!("env:{}/{number}", self.spec.name))
+    }
+
+    pub fn patient_timeout(&self) -> Duration {
+        match self.pace {
+            Pace::Live => self.spec.timeout,
+            Pace::Virtual => self.spec.timeout.saturating_mul(self.patience.max(1)),
+        }
+    }
+
+    pub fn ending(&self, injury: Option<Injury>) -> Ending {
+        match injury {
+            Some(Injury::CrashBefore) => Ending::CrashBefore,
+            Some(Injury::CrashAfter) => Ending::CrashAfter,
+            Some(Injury::Timeout) => Ending::TimeoutAfter,
+            None if self.pace == Pace::Virtual && self.spec.duration > self.spec.timeout => {
+                Ending::TimeoutAfter
+            }
+            None => Ending::Honest,
+        }
+    }
+}
+
+/// One attempt for an environment.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub invocation: Invocation,
+    pub injury: Option<Injury>,
+    pub now: Timestamp,
+}
+
+/// Tells an outcome that no process had a part in.
+pub(crate) fn refuse(site: &Arc<Site>, number: Number, job: &Job, why: &str) {
+    let done = Done {
+        attempt: job.invocation.attempt,
+        name: job.invocation.name.clone(),
+        outcome: Outcome::system(why),
+        cold: false,
+        figures: None,
+        lines: Vec::new(),
+    };
+    tell(site, number, What::Finished(done));
+    tell(site, number, What::Ready);
+}
+
+/// A closed channel means that nobody wants to know any more.
+pub(crate) fn tell(site: &Arc<Site>, number: Number, what: What) {
+    let _ = site.news.send(News(Box::new(Told {
+        site: site.clone(),
+        number,
+        what,
+    })));
+    site.doorbell.ring();
+}
