@@ -142,7 +142,10 @@ pub struct Router {
     deliveries: BTreeMap<u64, Delivery>,
     next: u64,
     timers: BTreeSet<(Timestamp, u64)>,
+    /// May start when this machine has a slot; nobody waits for them.
     due: VecDeque<u64>,
+    /// The same, but a caller waits: they go first.
+    called: VecDeque<u64>,
     running: u32,
     actions: VecDeque<Action>,
 }
@@ -158,6 +161,7 @@ impl Router {
             next: 0,
             timers: BTreeSet::new(),
             due: VecDeque::new(),
+            called: VecDeque::new(),
             running: 0,
             actions: VecDeque::new(),
         }
@@ -244,13 +248,18 @@ impl Router {
         if zero && delivery.event.lane == Lane::Queue {
             return self.give_up(now, delivery, Condition::ZeroReservedConcurrency);
         }
+        let queue = match delivery.event.lane {
+            Lane::Reply(_) => &mut self.called,
+            _ => &mut self.due,
+        };
+        queue.push_back(id);
         self.deliveries.insert(id, delivery);
-        self.due.push_back(id);
     }
 
     fn start_due(&mut self, now: Timestamp) {
         while self.settings.slots.is_none_or(|slots| self.running < slots) {
-            let Some(id) = self.due.pop_front() else { return };
+            let next = self.called.pop_front().or_else(|| self.due.pop_front());
+            let Some(id) = next else { return };
             self.start(now, id);
         }
     }
@@ -462,6 +471,7 @@ impl Router {
     fn stop(&mut self) {
         self.timers.clear();
         self.due.clear();
+        self.called.clear();
         for delivery in std::mem::take(&mut self.deliveries).into_values() {
             let mut to = "nowhere";
             if let Lane::Reply(reply) = delivery.event.lane {

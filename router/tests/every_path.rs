@@ -343,3 +343,23 @@ fn stopping_settles_whatever_is_open() {
     assert_eq!(seen.done, [("evt:t/1".to_owned(), "stopped", 0)]);
     assert_eq!(router.open(), 0);
 }
+
+#[test]
+fn a_caller_does_not_wait_behind_queued_events() {
+    let mut router = router(2, 21_600, 1000, Some(1));
+    let mut seen = Seen::default();
+    for n in 1..=3 {
+        router.handle(T0, Input::Invoked(event(n, Lane::Queue)));
+    }
+    router.handle(T0, Input::Invoked(event(4, Lane::Reply(ReplyId(1)))));
+    seen.drain(T0, &mut router);
+    let (_, first) = seen.running.remove(0);
+    let input = Input::Finished {
+        attempt: first.attempt,
+        outcome: outcome(Ok(Payload::new())),
+        ran: None,
+    };
+    router.handle(T0, input);
+    seen.drain(T0, &mut router);
+    assert_eq!(seen.running[0].1.event.name.as_str(), "evt:t/4");
+}
