@@ -91,6 +91,8 @@ struct Actor {
     /// Killed groups of which something may be left to reap.
     dead: Vec<Pid>,
     pipe: Option<AsyncFd<File>>,
+    /// There is more in the pipe than was read at once.
+    undrained: bool,
     alarm: Option<Instant>,
     /// What the alarm stands for.
     limit: Alarm,
@@ -158,6 +160,7 @@ impl Actor {
             thaws: false,
             dead: Vec::new(),
             pipe: None,
+            undrained: false,
             alarm: None,
             limit: Alarm::Off,
             parked: None,
@@ -185,7 +188,7 @@ impl Actor {
                 exit = exited(&mut self.child) => Wake::Exited(exit),
                 () = rings(self.alarm) => Wake::Rang,
                 () = dropped(&mut self.parked) => Wake::Dropped,
-                () = readable(&self.pipe) => Wake::Readable,
+                () = readable(&self.pipe, self.undrained) => Wake::Readable,
             };
             match wake {
                 Wake::Job(Some(job)) => self.dispatch(job),
@@ -443,10 +446,15 @@ impl Actor {
     }
 
     fn drain(&mut self) {
-        if let Some(pipe) = &self.pipe
-            && drain(pipe.get_ref(), &mut self.log) == Drained::Closed
+        self.undrained = false;
+        match self
+            .pipe
+            .as_ref()
+            .map(|pipe| drain(pipe.get_ref(), &mut self.log))
         {
-            self.pipe = None;
+            Some(Drained::Closed) => self.pipe = None,
+            Some(Drained::More) => self.undrained = true,
+            Some(Drained::Empty) | None => {}
         }
         self.share_lines();
     }
@@ -613,9 +621,10 @@ async fn after_the_others() {
 }
 
 /// Ready when the pipe may have something. Readiness is cleared before the pipe is read, so nothing that
-/// arrives between is missed.
-async fn readable(pipe: &Option<AsyncFd<File>>) {
+/// arrives between is missed; a pipe that was not read to its end tells of nothing new.
+async fn readable(pipe: &Option<AsyncFd<File>>, undrained: bool) {
     match pipe {
+        Some(_) if undrained => {}
         Some(pipe) => match pipe.readable().await {
             Ok(mut guard) => guard.clear_ready(),
             Err(_) => std::future::pending().await,

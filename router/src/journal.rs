@@ -309,7 +309,7 @@ pub struct Journal {
     hasher: blake3::Hasher,
     ledger: Ledger,
     unspelled: Vec<(Timestamp, Entry)>,
-    hidden: Option<(String, &'static str)>,
+    hidden: Vec<(String, &'static str)>,
     json: Vec<u8>,
     recorders: Vec<Box<dyn Recorder + Send>>,
 }
@@ -322,16 +322,18 @@ impl Journal {
             hasher: blake3::Hasher::new(),
             ledger: Ledger::default(),
             unspelled: Vec::new(),
-            hidden: None,
+            hidden: Vec::new(),
             json: Vec::new(),
             recorders,
         }
     }
 
-    /// Writes `stand_in` for a text that differs from run to run by chance, such as the path of a scratch directory: a
+    /// Writes `stand_in` for a text that differs by chance, such as the path of a scratch directory or of a checkout: a
     /// handler that prints it changes no trace.
     pub fn hide(&mut self, text: String, stand_in: &'static str) {
-        self.hidden = Some((text, stand_in)).filter(|(text, _)| !text.is_empty());
+        if !text.is_empty() {
+            self.hidden.push((text, stand_in));
+        }
     }
 
     /// Appends an entry.
@@ -357,7 +359,7 @@ impl Journal {
         let line = Line { n, t, entry };
         self.json.clear();
         serde_json::to_writer(&mut self.json, &line).expect("a journal line is always JSON");
-        if let Some((text, stand_in)) = &self.hidden {
+        for (text, stand_in) in &self.hidden {
             replace(&mut self.json, text.as_bytes(), stand_in.as_bytes());
         }
         if traced {

@@ -109,8 +109,11 @@ impl Loader<'_> {
         if kind == Kind::Project {
             self.refuse_scenario_keys(&node, "run it with `triggerfish test`");
         }
-        if let Some(project) = self.project(&node, path, kind) {
-            node = merge::over(project, node);
+        match self.project(&node, path, kind) {
+            Some(project) => node = merge::over(project, node),
+            // Without its project nothing of the file can be understood.
+            None if node.get("project").is_some() => return None,
+            None => {}
         }
         let vars = self.variables(&node);
         let mut expander = Expander {

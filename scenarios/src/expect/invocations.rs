@@ -90,13 +90,47 @@ fn missing(expected: &Invocation, instead: Option<&SeenEvent<'_>>, seen: &Seen<'
             "{source} saw {kind} {subject}, but route {route} did not take it: {why}"
         ));
     }
-    if seen.refused.is_empty() && seen.events.is_empty() {
+    for (source, kind, subject) in seen.unrouted.iter().take(5) {
+        problem = problem.note(format!(
+            "{source} saw {kind} {subject}, but no route leaves {source}"
+        ));
+    }
+    if seen.refused.is_empty() && seen.unrouted.is_empty() && seen.events.is_empty() {
         problem = problem.note("no source saw anything");
     }
     problem
 }
 
+/// Where success was taken for granted, a failure explains everything else and is told alone.
 fn judge_one(expect: &Expect, expected: &Invocation, event: &SeenEvent<'_>, out: &mut Vec<Diagnostic>) {
+    let before = out.len();
+    judge_details(expect, expected, event, out);
+    let granted = expected.attempts.is_none() && expected.outcome.is_none();
+    if out.len() > before && granted && ["error", "crash", "timeout"].contains(&event.outcome()) {
+        out.truncate(before);
+        out.push(failure(expected, event));
+    }
+}
+
+fn failure(expected: &Invocation, event: &SeenEvent<'_>) -> Diagnostic {
+    let body = event.attempts.last().map_or(&Json::Null, |attempt| &attempt.body);
+    let text = |key: &str| body.get(key).and_then(Json::as_str).unwrap_or_default();
+    let why = format!("{}: {}", text("errorType"), text("errorMessage"));
+    let what = format!(
+        "{} failed: {}",
+        expected.function.value,
+        shorten(why.trim_matches([':', ' ']))
+    );
+    let problem = Diagnostic::new("E207", what).at(expected.function.span, "expected to succeed");
+    let problem = problem.note(format!(
+        "{} attempts; the last ended in `{}`",
+        event.attempts.len(),
+        event.outcome()
+    ));
+    problem.help("if it is meant to fail, expect its `outcome` or list its `attempts`")
+}
+
+fn judge_details(expect: &Expect, expected: &Invocation, event: &SeenEvent<'_>, out: &mut Vec<Diagnostic>) {
     let function = &expected.function.value;
     match &expected.attempts {
         Some(attempts) => judge_attempts(function, attempts, event, out),

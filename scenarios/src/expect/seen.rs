@@ -13,6 +13,8 @@ pub struct Seen<'a> {
     pub events: Vec<SeenEvent<'a>>,
     /// Observations that some route did not take: source, kind, subject, route, why.
     pub refused: Vec<(&'a str, &'a str, &'a str, &'a str, &'a str)>,
+    /// Observations of sources that no route leaves: source, kind, subject.
+    pub unrouted: Vec<(&'a str, &'a str, &'a str)>,
     sinks: BTreeMap<&'a str, Vec<Json>>,
     logs: Vec<(&'a str, &'a str)>,
 }
@@ -54,6 +56,7 @@ impl<'a> Seen<'a> {
         let mut seen = Seen {
             events: Vec::new(),
             refused: Vec::new(),
+            unrouted: Vec::new(),
             sinks: BTreeMap::new(),
             logs: Vec::new(),
         };
@@ -66,8 +69,11 @@ impl<'a> Seen<'a> {
                     kind,
                     subject,
                     refused,
-                    ..
+                    events,
                 } => {
+                    if events.is_empty() && refused.is_empty() {
+                        seen.unrouted.push((source.as_str(), kind, subject));
+                    }
                     for (route, why) in refused {
                         seen.refused
                             .push((source.as_str(), kind, subject, route.as_str(), why));

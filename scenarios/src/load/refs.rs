@@ -263,7 +263,8 @@ impl Names<'_> {
             };
             let inside =
                 |outer: &Span| outer.file == span.file && outer.start <= span.start && span.end <= outer.end;
-            if !in_run.iter().any(inside) {
+            // A function that could not be read has no environment to be in.
+            if self.out.is_empty() && !in_run.iter().any(inside) {
                 let what = format!("`{name}` is known only in a run, and not here");
                 self.out.push(
                     Diagnostic::new(crate::vars::E_VARIABLE, what)

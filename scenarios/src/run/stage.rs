@@ -3,7 +3,7 @@
 //! Owns assembling, the end and the judging. Deliberately absent: what steps do ([`steps`](super::steps)) and when
 //! nothing more can happen ([`time`](super::time)).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -93,6 +93,10 @@ impl<'a> Stage<'a> {
             patience: scenario.limits.patience,
             ..ExecutorOptions::new(Pace::Virtual, scratch.join("environments"), seed)
         };
+        let code: BTreeSet<String> = specs
+            .iter()
+            .filter_map(|spec| Some(std::path::absolute(&spec.code).ok()?.display().to_string()))
+            .collect();
         let names: Vec<FunctionName> = specs.iter().map(|spec| spec.name.clone()).collect();
         let reactor = Reactor::new().map_err(|e| problem(e.to_string()))?;
         let executor = Executor::start(specs, executor_options, send, &reactor)
@@ -119,6 +123,8 @@ impl<'a> Stage<'a> {
         let clock = VirtualClock::new(scenario.clock_start, reactor, options.stop.clone(), deadline);
         let mut journal = Journal::new(recorders);
         journal.hide(root.path().display().to_string(), "${run}");
+        // Where the code lies is no part of the story; on AWS it lies here.
+        code.into_iter().for_each(|code| journal.hide(code, "/var/task"));
         let mut fabric = Fabric::new(clock, Router::new(settings, seed), hands, journal, inbox);
         fabric.note(Entry::Head {
             version: router::journal::VERSION,

@@ -10,3 +10,7 @@ def handler(event, context):
     if event["do"] == "fork":
         subprocess.Popen(["sleep", "600"], start_new_session=True)
         return "forked"
+    if event["do"] == "flood":
+        # More than a pipe holds, and more than one look at it takes.
+        print(("y" * 10_000 + "\n") * 600)
+        return "told"
