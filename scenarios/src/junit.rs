@@ -39,6 +39,7 @@ fn status(verdict: &Verdict) -> TestCaseStatus {
     if let Some(first) = verdict.problems().first() {
         status.set_type(first.code).set_message(first.what.as_str());
     }
-    status.set_description(block(verdict, false));
+    // The writer of the XML leaves tabs out.
+    status.set_description(block(verdict, false).replace('\t', "    "));
     status
 }
