@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,7 +21,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use crate::environment::{Alarm, Conclusion, Environment, Exit, Heard, Order, Ticket};
 use crate::function::Pace;
@@ -93,8 +94,9 @@ struct Actor {
     pipe: Option<AsyncFd<File>>,
     /// There is more in the pipe than was read at once.
     undrained: bool,
-    alarm: Option<Instant>,
-    /// What the alarm stands for.
+    /// One timer for all limits, set anew for each.
+    alarm: Pin<Box<Sleep>>,
+    /// What the alarm stands for; without a limit it does not ring.
     limit: Alarm,
     /// The `next` that waits for an event.
     parked: Option<oneshot::Sender<Handout>>,
@@ -161,7 +163,7 @@ impl Actor {
             dead: Vec::new(),
             pipe: None,
             undrained: false,
-            alarm: None,
+            alarm: Box::pin(tokio::time::sleep(Duration::ZERO)),
             limit: Alarm::Off,
             parked: None,
             asking: None,
@@ -186,7 +188,7 @@ impl Actor {
                 job = jobs.recv(), if !retiring => Wake::Job(job),
                 Some(call) = calls.recv() => Wake::Call(call),
                 exit = exited(&mut self.child) => Wake::Exited(exit),
-                () = rings(self.alarm) => Wake::Rang,
+                () = self.alarm.as_mut(), if self.limit != Alarm::Off => Wake::Rang,
                 () = dropped(&mut self.parked) => Wake::Dropped,
                 () = readable(&self.pipe, self.undrained) => Wake::Readable,
             };
@@ -199,8 +201,7 @@ impl Actor {
                 Wake::Call(call) => self.call(call),
                 Wake::Exited(exit) => self.exited(exit, &mut calls).await,
                 Wake::Rang => {
-                    self.alarm = None;
-                    if self.limit == Alarm::Init {
+                    if std::mem::replace(&mut self.limit, Alarm::Off) == Alarm::Init {
                         self.note_slow_init();
                     }
                     self.hear(Heard::Rang);
@@ -369,16 +370,17 @@ impl Actor {
 
     fn set_alarm(&mut self, alarm: Alarm) {
         self.limit = alarm;
-        self.alarm = match alarm {
-            Alarm::Off => None,
-            Alarm::Init => Some(after(self.site.init_timeout)),
+        let limit = match alarm {
+            Alarm::Off => return,
+            Alarm::Init => self.site.init_timeout,
             Alarm::Task => {
                 self.clock.began = Some(Instant::now());
                 let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 self.clock.deadline = real.saturating_add(self.site.spec.timeout);
-                Some(after(self.site.patient_timeout()))
+                self.site.patient_timeout()
             }
         };
+        self.alarm.as_mut().reset(after(limit));
     }
 
     fn spawn(&mut self) -> Option<Heard> {
@@ -589,13 +591,6 @@ fn after(duration: Duration) -> Instant {
 async fn exited(child: &mut Option<Child>) -> Exit {
     match child {
         Some(child) => child.wait().await.map_or(Exit::Signal(9), exit_of),
-        None => std::future::pending().await,
-    }
-}
-
-async fn rings(alarm: Option<Instant>) {
-    match alarm {
-        Some(alarm) => tokio::time::sleep_until(alarm).await,
         None => std::future::pending().await,
     }
 }
