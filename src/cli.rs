@@ -81,7 +81,7 @@ pub struct Up {
     #[arg(long, default_value = ".triggerfish/state")]
     pub data_dir: PathBuf,
     /// Handler processes at the same time; further events wait.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub slots: Option<u32>,
     /// Where the journal goes.
     #[arg(long, default_value = ".triggerfish/runs")]

@@ -113,9 +113,14 @@ pub enum Action {
     Ignored(AttemptId),
 }
 
+/// Destinations one after the other before a chain counts as a loop (spec/lambda §11, about 16).
+const MAX_HOPS: u32 = 16;
+
 #[derive(Debug)]
 struct Delivery {
     event: Arc<Event>,
+    /// Destinations that led to it, one after the other.
+    hops: u32,
     accepted: Timestamp,
     attempts: u32,
     executions: u32,
@@ -147,6 +152,8 @@ pub struct Router {
     /// The same, but a caller waits: they go first.
     called: VecDeque<u64>,
     running: u32,
+    /// Records on their way to functions, with their hops.
+    follow_ups: VecDeque<(Event, u32)>,
     actions: VecDeque<Action>,
 }
 
@@ -163,6 +170,7 @@ impl Router {
             due: VecDeque::new(),
             called: VecDeque::new(),
             running: 0,
+            follow_ups: VecDeque::new(),
             actions: VecDeque::new(),
         }
     }
@@ -183,10 +191,10 @@ impl Router {
             Input::Observed(observation) => {
                 self.actions.push_back(Action::Seen(observation.clone()));
                 for event in observation.events {
-                    self.accept(now, event);
+                    self.accept(now, event, 0);
                 }
             }
-            Input::Invoked(event) => self.accept(now, event),
+            Input::Invoked(event) => self.accept(now, event, 0),
             Input::Finished {
                 attempt,
                 outcome,
@@ -222,7 +230,7 @@ impl Router {
         self.timers.first().map(|&(at, _)| at)
     }
 
-    fn accept(&mut self, now: Timestamp, event: Event) {
+    fn accept(&mut self, now: Timestamp, event: Event, hops: u32) {
         let event = Arc::new(event);
         let id = self.next;
         self.next += 1;
@@ -234,6 +242,7 @@ impl Router {
         };
         let delivery = Delivery {
             event,
+            hops,
             accepted: now,
             attempts: 0,
             executions: 0,
@@ -257,10 +266,19 @@ impl Router {
     }
 
     fn start_due(&mut self, now: Timestamp) {
+        self.accept_follow_ups(now);
         while self.settings.slots.is_none_or(|slots| self.running < slots) {
             let next = self.called.pop_front().or_else(|| self.due.pop_front());
             let Some(id) = next else { return };
             self.start(now, id);
+            self.accept_follow_ups(now);
+        }
+    }
+
+    /// A record for a function that never runs may end at once and send another; in turn, not one within the other.
+    fn accept_follow_ups(&mut self, now: Timestamp) {
+        while let Some((event, hops)) = self.follow_ups.pop_front() {
+            self.accept(now, event, hops);
         }
     }
 
@@ -399,12 +417,14 @@ impl Router {
 
     fn succeed(&mut self, now: Timestamp, delivery: Delivery) {
         let destination = self.function(&delivery.event.to).on_success.clone();
-        let to = destination
+        let mut to = destination
             .as_ref()
             .map_or_else(|| "nowhere".to_owned(), Destination::to_string);
         if let Some(destination) = destination {
             let record = destination::record(&self.end(now, &delivery, "Success"));
-            self.send(now, &delivery, destination, record);
+            if !self.send(&delivery, destination, record) {
+                to = "nowhere".to_owned();
+            }
         }
         self.done(&delivery, "success", to);
     }
@@ -416,12 +436,14 @@ impl Router {
         if let Some(sink) = dead_letter {
             to.push(sink.to_string());
             let record = destination::dead_letter(&self.end(now, &delivery, condition.as_str()));
-            self.send(now, &delivery, Destination::Sink(sink), record);
+            self.send(&delivery, Destination::Sink(sink), record);
         }
         if let Some(destination) = destination {
-            to.push(destination.to_string());
+            let name = destination.to_string();
             let record = destination::record(&self.end(now, &delivery, condition.as_str()));
-            self.send(now, &delivery, destination, record);
+            if self.send(&delivery, destination, record) {
+                to.push(name);
+            }
         }
         let to = if to.is_empty() {
             "nowhere".to_owned()
@@ -431,31 +453,32 @@ impl Router {
         self.done(&delivery, condition.as_str(), to);
     }
 
-    /// Sends a record: into a sink, or as a new asynchronous event of another function.
-    fn send(&mut self, now: Timestamp, delivery: &Delivery, to: Destination, record: Payload) {
+    /// Sends a record: into a sink, or as a new asynchronous event of another function. A chain of too many
+    /// functions is a loop and ends, as Lambda ends it (spec/lambda §11); `false` then.
+    fn send(&mut self, delivery: &Delivery, to: Destination, record: Payload) -> bool {
         match to {
             Destination::Sink(sink) => {
                 let event = delivery.event.name.clone();
                 self.actions.push_back(Action::Send { sink, event, record });
             }
+            Destination::Function(_) if delivery.hops >= MAX_HOPS => return false,
             Destination::Function(function) => {
                 let name = format!("evt:{}/to-{function}", delivery.event.name.path());
-                self.accept(
-                    now,
-                    Event {
-                        id: self.seed.request_id(&name),
-                        name: Name::new(name),
-                        origin: SourceName::new("destination"),
-                        route: None,
-                        subject: format!("result of {}", delivery.event.to),
-                        to: function,
-                        lane: Lane::Queue,
-                        call: None,
-                        payload: record,
-                    },
-                );
+                let event = Event {
+                    id: self.seed.request_id(&name),
+                    name: Name::new(name),
+                    origin: SourceName::new("destination"),
+                    route: None,
+                    subject: format!("result of {}", delivery.event.to),
+                    to: function,
+                    lane: Lane::Queue,
+                    call: None,
+                    payload: record,
+                };
+                self.follow_ups.push_back((event, delivery.hops + 1));
             }
         }
+        true
     }
 
     fn refuse(&mut self, delivery: Delivery, why: String) {

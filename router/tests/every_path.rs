@@ -363,3 +363,27 @@ fn a_caller_does_not_wait_behind_queued_events() {
     seen.drain(T0, &mut router);
     assert_eq!(seen.running[0].1.event.name.as_str(), "evt:t/4");
 }
+
+#[test]
+fn destinations_that_lead_in_a_circle_end() {
+    let mut settings = router(2, 21_600, 1000, None).settings().clone();
+    let circle = |to: &str| Function {
+        reserved: Some(0),
+        on_failure: Some(Destination::Function(FunctionName::new(to))),
+        ..Function::default()
+    };
+    settings.functions = [
+        (FunctionName::new("f"), circle("g")),
+        (FunctionName::new("g"), circle("f")),
+    ]
+    .into();
+    let mut router = Router::new(settings, Seed(0));
+    let mut seen = Seen::default();
+    router.handle(T0, Input::Invoked(event(1, Lane::Queue)));
+    seen.drain(T0, &mut router);
+    assert_eq!(
+        (seen.done.len(), router.open()),
+        (17, 0),
+        "the event and sixteen records"
+    );
+}

@@ -46,6 +46,9 @@ pub struct Gateway {
     pub calls: AtomicU64,
 }
 
+/// After a connection that could not be accepted.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
 type Answer = Response<Full<Bytes>>;
 
 /// Accepts connections until `stop` is asked for; ends when each has had its last answer.
@@ -57,8 +60,13 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut stop: Stop)
                 Ok((stream, _)) => { connections.spawn(connection(Arc::clone(&gateway), stream, stop.clone())); }
                 Err(error) => {
                     tracing::warn!(%error, "failed to accept a connection");
-                    // Most likely there are no descriptors left: the next end of a connection gives one back.
-                    connections.join_next().await;
+                    // Most likely there are no descriptors left: the end of a connection gives one back, and so may others.
+                    let _ = tokio::time::timeout(PAUSE, async {
+                        if connections.join_next().await.is_none() {
+                            std::future::pending::<()>().await;
+                        }
+                    })
+                    .await;
                 }
             },
             Some(_) = connections.join_next() => {}
