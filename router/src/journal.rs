@@ -51,7 +51,7 @@ pub enum Entry {
         seed: u64,
         /// `virtual` or `system`.
         clock: String,
-        /// `serial` until held scheduling exists.
+        /// `serial` in virtual time until held scheduling exists, `parallel` on the system's clock.
         scheduler: String,
         /// The names of the functions.
         functions: Vec<FunctionName>,
@@ -103,7 +103,7 @@ pub enum Entry {
         event: Name,
         /// The function.
         function: FunctionName,
-        /// Executions so far, this one included.
+        /// Number of the attempt, from 1; throttles and system errors count.
         attempt: u32,
     },
     /// A line that the handler wrote.

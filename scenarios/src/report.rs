@@ -225,11 +225,7 @@ pub fn trace(verdicts: &[Verdict]) -> String {
         .filter_map(|v| v.run.as_ref())
         .map(|run| run.trace.as_str())
         .collect();
-    router::name::Seed(0)
-        .bytes(&traces)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    router::name::hex(&router::name::Seed(0).bytes(&traces))
 }
 
 /// One verdict as a JSON object in one line; `version` tells its format.

@@ -10,6 +10,8 @@ use std::path::Path;
 
 use md5::{Digest as _, Md5};
 
+use router::name::hex;
+
 use super::index::Stamp;
 
 /// How often reading starts over because the file changed meanwhile.
@@ -160,10 +162,6 @@ fn digest(file: &mut File) -> std::io::Result<String> {
 /// The MD5 of `bytes` in hex, as an `eTag` without quotes.
 pub fn md5_of(bytes: &[u8]) -> String {
     hex(&Md5::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Asks whether someone has the file open for writing: the kernel refuses a read lease if so.

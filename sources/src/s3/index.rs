@@ -1,8 +1,9 @@
 //! The index: which objects the bucket holds, as far as was announced.
 //!
 //! Presence means announced: only a key in here can be removed. The map in memory is what decisions are
-//! made from; SQLite holds a copy that [`Index::settle`] brings up to date in one transaction, after the
-//! fabric has accepted what was emitted. A crash in between therefore repeats events, and never loses one.
+//! made from; SQLite holds a copy that [`Index::settle`] brings up to date in one transaction, after what was
+//! emitted was handed to the fabric. A crash before that repeats events; what the fabric had not finished by then
+//! is not repeated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
