@@ -1,6 +1,7 @@
-//! Nothing a handler leaves behind outlives us: processes that left their group are adopted and killed.
+//! What this process is to its handlers: it holds their descriptors, adopts their orphans, and lets nothing outlive it.
 //!
-//! Linux only; elsewhere process groups are all there is.
+//! Owns the settings of the process itself. Deliberately absent: one environment's processes, which are the
+//! executor's.
 
 /// Makes this process the parent of every orphan among its descendants.
 pub fn adopt() {
@@ -14,13 +15,24 @@ pub fn adopt() {
     }
 }
 
+/// Raises the limit of open files to what the system allows: every environment takes a handful of them, and a
+/// handler gets AWS's own limit.
+pub fn open_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = raised {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+}
+
 /// Kills every child that is left, and theirs as they fall to us. A bounded number of rounds, because a
 /// process that forks faster than it is killed must not keep us.
 pub fn kill() {
     for _ in 0..100 {
         let children = executor::children();
         if children.is_empty() {
-            return;
+            break;
         }
         for child in children {
             tracing::warn!(pid = child, "a process that a handler left behind is killed");
@@ -32,4 +44,5 @@ pub fn kill() {
             }
         }
     }
+    executor::clean_up();
 }

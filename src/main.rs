@@ -10,6 +10,7 @@ use clap::Parser;
 
 fn main() -> std::process::ExitCode {
     cli::start_logging();
+    leftovers::open_files();
     leftovers::adopt();
     let code = commands::run(cli::Cli::parse());
     leftovers::kill();

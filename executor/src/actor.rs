@@ -6,20 +6,17 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use nix::unistd::Pid;
 use router::event::Outcome;
 use router::name::Name;
 use router::time::Timestamp;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
 
@@ -28,15 +25,15 @@ use crate::function::Pace;
 use crate::handout::headers;
 use crate::logs::{Drained, Log, drain};
 use crate::pool::Number;
-use crate::process::{Launch, MemoryMeter, exit_of};
+use crate::process::{Launch, exit_of};
 use crate::report::{self, Report};
 use crate::runtime_api::{Call, Handout, RuntimeApi};
 use crate::runtime_call::Reply;
+use crate::sandbox::{Excess, PROCESSES, Sandbox};
 use crate::site::{Done, Figures, Job, Site, What, refuse, tell};
 use crate::verdict::result;
-use crate::{freeze, strays};
 
-/// How long the connections of a dead process may take to be read to their end, and its children to die.
+/// How long the connections of a dead process may take to be read to their end.
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// Runs one environment until the sender of `jobs` is dropped; then kills its processes and removes its files.
@@ -47,12 +44,12 @@ pub(crate) async fn run(site: Arc<Site>, number: Number, mut jobs: mpsc::Unbound
         .join("tmp")
         .join(site.spec.name.as_str())
         .join(number.to_string());
-    let opened = match std::fs::create_dir_all(&tmp) {
-        Ok(()) => RuntimeApi::listen(sender).await,
+    let opened = match Sandbox::new(tmp, site.spec.ephemeral_storage, site.spec.memory) {
+        Ok(sandbox) => RuntimeApi::listen(sender).await.map(|api| (sandbox, api)),
         Err(error) => Err(error),
     };
     match opened {
-        Ok(api) => Actor::new(site, number, tmp.clone(), api).run(jobs, calls).await,
+        Ok((sandbox, api)) => Actor::new(site, number, sandbox, api).run(jobs, calls).await,
         Err(error) => {
             while let Some(job) = jobs.recv().await {
                 refuse(
@@ -64,7 +61,6 @@ pub(crate) async fn run(site: Arc<Site>, number: Number, mut jobs: mpsc::Unbound
             }
         }
     }
-    let _ = std::fs::remove_dir_all(&tmp);
 }
 
 enum Wake {
@@ -74,23 +70,19 @@ enum Wake {
     Rang,
     Dropped,
     Readable,
+    Look,
 }
 
 struct Actor {
     site: Arc<Site>,
     number: Number,
     name: Name,
-    tmp: PathBuf,
+    sandbox: Sandbox,
     api: RuntimeApi,
     machine: Environment,
     child: Option<Child>,
-    group: Option<Pid>,
-    /// The group, while it is stopped.
-    frozen: Option<Pid>,
     /// It is to go on.
     thaws: bool,
-    /// Killed groups of which something may be left to reap.
-    dead: Vec<Pid>,
     pipe: Option<AsyncFd<File>>,
     /// There is more in the pipe than was read at once.
     undrained: bool,
@@ -98,6 +90,9 @@ struct Actor {
     alarm: Pin<Box<Sleep>>,
     /// What the alarm stands for; without a limit it does not ring.
     limit: Alarm,
+    /// When its processes are looked at next, while any of them may run.
+    watch: Pin<Box<Sleep>>,
+    watching: bool,
     /// The `next` that waits for an event.
     parked: Option<oneshot::Sender<Handout>>,
     /// The call that is being answered.
@@ -110,8 +105,8 @@ struct Actor {
     unmeasured: Option<Measure>,
     born: Option<Timestamp>,
     spawns: u32,
+    /// The most memory, in MB.
     peak: u64,
-    meter: Option<MemoryMeter>,
     last_pid: i32,
 }
 
@@ -148,23 +143,22 @@ impl Clock {
 }
 
 impl Actor {
-    fn new(site: Arc<Site>, number: Number, tmp: PathBuf, api: RuntimeApi) -> Self {
+    fn new(site: Arc<Site>, number: Number, sandbox: Sandbox, api: RuntimeApi) -> Self {
         Actor {
             name: site.environment(number),
             machine: Environment::new(site.pace == Pace::Virtual),
             site,
             number,
-            tmp,
+            sandbox,
             api,
             child: None,
-            group: None,
-            frozen: None,
             thaws: false,
-            dead: Vec::new(),
             pipe: None,
             undrained: false,
             alarm: Box::pin(tokio::time::sleep(Duration::ZERO)),
             limit: Alarm::Off,
+            watch: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            watching: false,
             parked: None,
             asking: None,
             replying: None,
@@ -175,7 +169,6 @@ impl Actor {
             born: None,
             spawns: 0,
             peak: 0,
-            meter: None,
             last_pid: 0,
         }
     }
@@ -191,6 +184,7 @@ impl Actor {
                 () = self.alarm.as_mut(), if self.limit != Alarm::Off => Wake::Rang,
                 () = dropped(&mut self.parked) => Wake::Dropped,
                 () = readable(&self.pipe, self.undrained) => Wake::Readable,
+                () = self.watch.as_mut(), if self.watching => Wake::Look,
             };
             match wake {
                 Wake::Job(Some(job)) => self.dispatch(job),
@@ -211,11 +205,12 @@ impl Actor {
                     self.hear(Heard::NextDropped);
                 }
                 Wake::Readable => self.drain(),
+                Wake::Look => self.look(),
             }
             if std::mem::take(&mut self.thaws) {
                 // The event is written first: a process that wakes to it wakes once.
                 after_the_others().await;
-                self.frozen.take().into_iter().for_each(freeze::thaw);
+                self.sandbox.thaw();
             }
         }
     }
@@ -235,6 +230,7 @@ impl Actor {
         self.clock = Clock::start();
         self.job = Some(job);
         self.share_lines();
+        self.keep_watch();
         self.perform(orders);
     }
 
@@ -246,7 +242,11 @@ impl Actor {
                 }
                 // Also for a process that dies before it answers.
                 self.measure();
+                self.note_overfull();
                 self.asking = Some(asking);
+                if self.sandbox.overran() {
+                    self.exceeded(Excess::Memory);
+                }
                 self.hear(Heard::Next);
             }
             Call::Answer { id, answer, reply } => {
@@ -270,11 +270,7 @@ impl Actor {
 
     /// The process is reaped: its leftovers are killed, and what it had sent is heard before its end is.
     async fn exited(&mut self, exit: Exit, calls: &mut mpsc::UnboundedReceiver<Call>) {
-        if let Some(group) = self.group.take() {
-            freeze::kill(group);
-            self.dead.push(group);
-        }
-        self.frozen = None;
+        self.sandbox.kill();
         self.child = None;
         self.parked = None;
         let connections = self.api.connections();
@@ -288,26 +284,9 @@ impl Actor {
         self.parked = None;
         self.drain();
         self.pipe = None;
-        self.reap().await;
+        self.sandbox.ended(&self.api.address).await;
         tracing::debug!(environment = %self.name, ?exit, "process ended");
         self.hear(Heard::Exited(exit));
-    }
-
-    /// What the process had started fell to us, if we adopt orphans. It dies with its environment, also where
-    /// it has left the group, and must not stay a zombie.
-    async fn reap(&mut self) {
-        // Heard before the look, so that no end falls in between.
-        let ends = signal(SignalKind::child());
-        self.dead.extend(strays::kill(&self.api.address));
-        self.dead.retain(|group| !freeze::reaped(*group));
-        let Ok(mut ends) = ends else { return };
-        let all = async {
-            while !self.dead.is_empty() && ends.recv().await.is_some() {
-                self.dead.retain(|group| !freeze::reaped(*group));
-            }
-        };
-        // What takes longer to die is looked at again after the next end.
-        let _ = tokio::time::timeout(SETTLE, all).await;
     }
 
     fn hear(&mut self, heard: Heard) {
@@ -335,17 +314,15 @@ impl Actor {
                         let _ = old.send(Handout::Refused(reply));
                     }
                 }
-                Order::Freeze => {
-                    self.frozen = self.group;
-                    self.frozen.into_iter().for_each(freeze::freeze);
-                }
-                Order::Thaw => self.thaws = self.frozen.is_some(),
+                Order::Freeze if self.site.spec.freeze => self.sandbox.freeze(),
+                Order::Freeze => {}
+                Order::Thaw => self.thaws = self.sandbox.is_frozen(),
                 Order::Accept => self.reply(Reply::Accepted),
                 Order::WrongId => self.reply(Reply::WrongId),
                 Order::WrongState { from, to } => self.reply(Reply::WrongState { from, to }),
                 Order::Kill => {
                     self.measure();
-                    self.group.into_iter().for_each(freeze::kill);
+                    self.sandbox.kill();
                 }
                 Order::Conclude(conclusion) => self.conclude(conclusion),
                 Order::Ready => {
@@ -392,7 +369,7 @@ impl Actor {
             environment: &self.name,
             program: &site.program,
             runtime_dir: &runtime_dir,
-            tmp: &self.tmp,
+            sandbox: &self.sandbox,
             api: &self.api.address,
             region: &site.region,
             seed: site.seed,
@@ -407,10 +384,8 @@ impl Actor {
             Ok(process) => {
                 tracing::debug!(environment = %self.name, pid = process.group.as_raw(), "process started");
                 self.last_pid = process.group.as_raw();
-                self.peak = 0;
-                self.meter = Some(MemoryMeter::new(process.group));
+                self.sandbox.entered(process.group);
                 self.child = Some(process.child);
-                self.group = Some(process.group);
                 self.pipe = Some(process.output);
                 None
             }
@@ -463,16 +438,12 @@ impl Actor {
 
     /// The first start took too long: AWS's line (spec/lambda §3.1), and what one does about it.
     fn note_slow_init(&mut self) {
-        self.drain();
-        self.log.flush();
         let limit = self.site.init_timeout;
-        self.log.push(report::init_timed_out(limit).as_bytes());
-        let note = format!(
+        self.note(&report::init_timed_out(limit));
+        self.note(&format!(
             "[triggerfish] the runtime did not ask for an event within {} s, so it is started once more: does the program speak the Runtime API of AWS_LAMBDA_RUNTIME_API?\n",
             limit.as_secs_f64()
-        );
-        self.log.push(note.as_bytes());
-        self.share_lines();
+        ));
     }
 
     /// In live pace lines are told as they come; in virtual pace with the end, so that their order between
@@ -489,6 +460,62 @@ impl Actor {
         }
     }
 
+    /// While something may run; the watch ends by itself, so that a quick invocation sets nothing.
+    fn keep_watch(&mut self) {
+        if !std::mem::replace(&mut self.watching, true) {
+            self.watch.as_mut().reset(after(self.sandbox.first_look()));
+        }
+    }
+
+    fn look(&mut self) {
+        self.watching = false;
+        if self.machine.is_at_rest() {
+            return;
+        }
+        match self.sandbox.look() {
+            Ok(pause) => {
+                self.note_overfull();
+                self.watching = true;
+                self.watch.as_mut().reset(after(pause));
+            }
+            Err(excess) => self.exceeded(excess),
+        }
+    }
+
+    fn exceeded(&mut self, excess: Excess) {
+        self.measure();
+        let spec = &self.site.spec;
+        let note = match excess {
+            Excess::Memory => format!(
+                "[triggerfish] more memory in use than `memory`, which is {} MB: killed, as on AWS\n",
+                spec.memory
+            ),
+            Excess::Processes => format!(
+                "[triggerfish] more than {PROCESSES} processes: killed; on AWS no further one could be started\n"
+            ),
+        };
+        self.note(&note);
+        self.hear(Heard::Exceeded(excess));
+    }
+
+    /// Where `/tmp` has no limit of its own.
+    fn note_overfull(&mut self) {
+        if self.sandbox.is_overfull() {
+            let most = self.site.spec.ephemeral_storage;
+            self.note(&format!(
+                "[triggerfish] /tmp holds more than `ephemeral_storage`, which is {most} MB: on AWS, the write fails with ENOSPC\n"
+            ));
+        }
+    }
+
+    /// A line of ours, after what the handler has written.
+    fn note(&mut self, line: &str) {
+        self.drain();
+        self.log.flush();
+        self.log.push(line.as_bytes());
+        self.share_lines();
+    }
+
     fn wants_tail(&self) -> bool {
         let call = self
             .job
@@ -498,9 +525,7 @@ impl Actor {
     }
 
     fn measure(&mut self) {
-        if let Some(peak) = self.meter.as_ref().and_then(MemoryMeter::peak) {
-            self.peak = self.peak.max(peak);
-        }
+        self.peak = self.sandbox.peak().div_ceil(1 << 20);
     }
 
     fn conclude(&mut self, conclusion: Conclusion) {
@@ -520,7 +545,7 @@ impl Actor {
                 duration,
                 init,
                 memory: self.site.spec.memory,
-                used: self.peak,
+                used: self.peak.min(self.site.spec.memory.into()),
                 status,
             };
             report.text(&self.log.take_tail())

@@ -20,6 +20,8 @@
 use bytes::Bytes;
 use router::name::RequestId;
 
+use crate::sandbox::Excess;
+
 /// The attempt an environment carries, as far as the machine cares.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ticket {
@@ -88,6 +90,8 @@ pub enum Heard {
     Unstartable { entrypoint: bool, why: String },
     /// The alarm rang.
     Rang,
+    /// Its processes use more than they may.
+    Exceeded(Excess),
     /// Nobody needs this environment any more.
     Retire,
 }
@@ -103,6 +107,8 @@ pub enum Conclusion {
     Exited(Exit),
     /// The time ran out.
     TimedOut,
+    /// It used more than it may, and was killed.
+    Exceeded(Excess),
     /// The program could not be started; `entrypoint` if the program itself is at fault.
     Unstartable { entrypoint: bool, why: String },
     /// The executor was stopped.
@@ -210,6 +216,11 @@ impl Environment {
         self.state == State::Gone
     }
 
+    /// Whether nothing of it runs.
+    pub fn is_at_rest(&self) -> bool {
+        matches!(self.state, State::Gone | State::Idle)
+    }
+
     /// Takes what was heard and says what to do.
     pub fn on(&mut self, heard: Heard) -> Vec<Order> {
         let state = std::mem::replace(&mut self.state, State::Gone);
@@ -222,6 +233,7 @@ impl Environment {
             Heard::Exited(exit) => self.exited(state, exit),
             Heard::Unstartable { entrypoint, why } => unstartable(state, entrypoint, why),
             Heard::Rang => rang(state),
+            Heard::Exceeded(excess) => exceeded(state, excess),
             Heard::Retire => retire(state),
         };
         self.state = state;
@@ -480,6 +492,23 @@ fn rang(state: State) -> (State, Vec<Order>) {
     }
 }
 
+/// Whoever passes a limit is killed; only an attempt that runs ends by it (spec/lambda §3.2).
+fn exceeded(state: State, excess: Excess) -> (State, Vec<Order>) {
+    let end = Conclusion::Exceeded(excess);
+    match state {
+        State::Starting { ticket, .. } | State::Busy { ticket } => {
+            stop(Then::Conclude(distort(ticket.ending, end)))
+        }
+        State::Finishing { held: Some(_), .. } => stop(Then::Conclude(end)),
+        State::Finishing {
+            held: None,
+            waiting: Some(ticket),
+        } => stop(Then::Restart(ticket)),
+        State::Finishing { .. } | State::Idle => stop(Then::Rest),
+        other => (other, vec![]),
+    }
+}
+
 fn retire(state: State) -> (State, Vec<Order>) {
     match state {
         State::Starting { .. } | State::Busy { .. } | State::Finishing { waiting: Some(_), .. } => {
@@ -558,6 +587,7 @@ mod tests {
                 why: String::new(),
             },
             Heard::Rang,
+            Heard::Exceeded(Excess::Memory),
             Heard::Retire,
         ]
     }

@@ -22,6 +22,10 @@ pub struct FunctionSpec {
     pub code: PathBuf,
     /// Memory size in MB.
     pub memory: u32,
+    /// What `/tmp` may hold, in MB.
+    pub ephemeral_storage: u32,
+    /// Whether its processes are stopped between invocations, as on AWS.
+    pub freeze: bool,
     /// How long an invocation may take.
     pub timeout: Duration,
     /// The customer's variables.

@@ -12,13 +12,12 @@
 //!
 //! Actors are tasks of the [`Reactor`], which the fabric's thread drives while it waits.
 //!
-//! Deliberately absent: the router's rules, journals, HTTP towards callers, cgroups and namespaces.
+//! Deliberately absent: the router's rules, journals, HTTP towards callers.
 
 mod actor;
 mod body;
 mod environment;
 mod executor;
-mod freeze;
 mod function;
 mod handout;
 mod interpreter;
@@ -30,15 +29,15 @@ mod reactor;
 mod report;
 mod runtime_api;
 mod runtime_call;
+mod sandbox;
 mod scripted;
 mod site;
-mod strays;
 mod verdict;
 
 pub use executor::{Executor, Heard, Options, StartError};
 pub use function::{BadRuntime, FunctionSpec, Injury, Pace, Runtime};
 pub use interpreter::InterpreterError;
 pub use reactor::{Doorbell, Reactor};
+pub use sandbox::{children, clean_up, means, shortcomings};
 pub use scripted::{Script, Scripted};
 pub use site::News;
-pub use strays::children;

@@ -1,14 +1,14 @@
 //! The process behind an execution environment: its variables, its start, its end.
 //!
-//! Owns the environment variables of spec/lambda §4 and the way a child is spawned: own process group, death
-//! signal, one pipe for stdout and stderr so that their order is kept. Deliberately absent: the simulator's own
-//! variables; nothing of them reaches a handler.
+//! Owns the environment variables of spec/lambda §4 and the way a child is spawned: own process group, one pipe
+//! for stdout and stderr so that their order is kept. Deliberately absent: the simulator's own variables, nothing
+//! of which reaches a handler; and what surrounds the process ([`sandbox`](crate::sandbox)).
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -20,6 +20,7 @@ use tokio::process::{Child, Command};
 
 use crate::environment::Exit;
 use crate::function::{FunctionSpec, Runtime};
+use crate::sandbox::Sandbox;
 
 /// A running process.
 #[derive(Debug)]
@@ -43,8 +44,8 @@ pub struct Launch<'a> {
     pub program: &'a Path,
     /// Where our bootstraps lie.
     pub runtime_dir: &'a Path,
-    /// The environment's own `/tmp`.
-    pub tmp: &'a Path,
+    /// What it runs in.
+    pub sandbox: &'a Sandbox,
     /// `host:port` of its Runtime API.
     pub api: &'a str,
     /// The region it believes to run in.
@@ -77,7 +78,9 @@ impl Launch<'_> {
             .stderr(writer)
             .process_group(0)
             .kill_on_drop(true);
-        die_with_parent(&mut command);
+        let visible = self.visible();
+        let visible: Vec<&Path> = visible.iter().map(PathBuf::as_path).collect();
+        self.sandbox.around(&mut command, &self.spec.code, &visible)?;
         let child = command.spawn()?;
         hear_of_ends_only();
         let id = child
@@ -92,6 +95,20 @@ impl Launch<'_> {
             group: Pid::from_raw(id),
             output,
         })
+    }
+
+    /// What the process must find although it may lie in the machine's `/tmp`: what it consists of, and what its
+    /// variables and arguments name.
+    fn visible(&self) -> Vec<PathBuf> {
+        let values = self.spec.environment.values();
+        let words = match &self.spec.runtime {
+            Runtime::Command(words) => words.as_slice(),
+            _ => &[],
+        };
+        let named = values.chain(words).flat_map(|text| text.split([':', '=', ',']));
+        let named = named.filter(|text| text.starts_with('/')).map(PathBuf::from);
+        let own = [self.spec.code.as_path(), self.program, self.runtime_dir].map(Path::to_path_buf);
+        named.chain(own).collect()
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -153,7 +170,7 @@ impl Launch<'_> {
     /// What the customer may override.
     fn presets(&self, code: &str) -> BTreeMap<String, String> {
         let programs = self.program.parent().unwrap_or(Path::new("/usr/bin")).display();
-        let tmp = self.tmp.display().to_string();
+        let tmp = self.sandbox.tmp().display().to_string();
         let mut presets = vec![
             (
                 "PATH",
@@ -209,26 +226,6 @@ pub fn write_bootstraps(directory: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Reads the highest resident memory of one process, in one system call a time.
-pub struct MemoryMeter(Option<File>);
-
-impl MemoryMeter {
-    /// A meter for a process that runs; where there is no `/proc` it reads nothing.
-    pub fn new(pid: Pid) -> Self {
-        MemoryMeter(File::open(format!("/proc/{pid}/status")).ok())
-    }
-
-    /// `VmHWM` in MB, rounded up.
-    pub fn peak(&self) -> Option<u64> {
-        let mut buffer = [0; 4096];
-        let n = self.0.as_ref()?.read_at(&mut buffer, 0).ok()?;
-        let status = std::str::from_utf8(&buffer[..n]).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-        Some(kib.div_ceil(1024))
-    }
-}
-
 /// Asks the kernel to tell us of children's ends only: each freeze and thaw would wake every waiting thread.
 /// To be called after tokio has installed its handler, which the first spawn does.
 #[expect(
@@ -256,35 +253,6 @@ pub fn exit_of(status: std::process::ExitStatus) -> Exit {
         (Some(code), _) => Exit::Code(code),
         (None, Some(signal)) => Exit::Signal(signal),
         (None, None) => Exit::Signal(9),
-    }
-}
-
-#[expect(
-    unsafe_code,
-    reason = "a death signal and closed descriptors can only be had in the child, between fork and exec"
-)]
-fn die_with_parent(command: &mut Command) {
-    let parent = std::process::id();
-    // SAFETY: the closure runs in the forked child and calls only prctl, getppid and
-    // close_range, which are async-signal-safe; it allocates nothing unless it fails, and then only an error without heap data.
-    unsafe {
-        command.pre_exec(move || {
-            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
-                return Err(std::io::Error::last_os_error());
-            }
-            // The parent may have died before the call above.
-            if u32::try_from(libc::getppid()).ok() != Some(parent) {
-                return Err(std::io::Error::from_raw_os_error(libc::ESRCH));
-            }
-            // What our caller left open is not the handler's; an old kernel without the call leaves it.
-            libc::syscall(
-                libc::SYS_close_range,
-                3,
-                libc::c_uint::MAX,
-                libc::CLOSE_RANGE_CLOEXEC,
-            );
-            Ok(())
-        });
     }
 }
 

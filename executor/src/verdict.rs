@@ -5,9 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use router::event::{ErrorKind, Failure, FunctionError};
 
-use crate::environment::{Answer, Conclusion};
+use crate::environment::{Answer, Conclusion, KILLED};
 use crate::payload;
 use crate::report::Status;
+use crate::sandbox::Excess;
 
 /// What the caller gets, and what REPORT says of a failure.
 pub fn result(
@@ -41,6 +42,13 @@ pub fn result(
             "Invalid function response mode",
         ),
         Conclusion::Exited(exit) => fail(ErrorKind::Crash, "Runtime.ExitError", payload::exited(id, exit)),
+        Conclusion::Exceeded(Excess::Memory) => {
+            let payload = payload::exited(id, KILLED);
+            fail(ErrorKind::Crash, "Runtime.OutOfMemory", payload)
+        }
+        Conclusion::Exceeded(Excess::Processes) => {
+            fail(ErrorKind::Crash, "Runtime.ExitError", payload::exited(id, KILLED))
+        }
         Conclusion::TimedOut => {
             let payload = payload::timed_out(id, timeout);
             let error = FunctionError {

@@ -199,8 +199,6 @@ pub struct Invocation {
     pub name: Name,
     /// The event; its id is the request id.
     pub event: Arc<Event>,
-    /// Executions of the event so far, this one included: 1 for the first.
-    pub execution: u32,
     /// When the event was accepted.
     pub accepted: Timestamp,
 }

@@ -302,7 +302,6 @@ impl Router {
                 delivery.attempts
             )),
             event: delivery.event.clone(),
-            execution: delivery.executions + 1,
             accepted: delivery.accepted,
         };
         let admitted = self.capacity.take(&delivery.event.to);

@@ -142,6 +142,8 @@ pub fn functions(
             handler,
             code: absolute(&f.code.value),
             memory: f.memory,
+            ephemeral_storage: f.ephemeral_storage,
+            freeze: f.freeze,
             timeout: f.timeout,
             environment,
             duration: f.duration,

@@ -242,8 +242,8 @@ fn each_error_says_what_and_where() {
         ),
         ("{ command: x, on_failure: f }", "cannot be its own destination"),
         (
-            "{ command: x, freeze: 1 }",
-            "error[E104]: `freeze` is not supported yet",
+            "{ command: x, layers: 1 }",
+            "error[E104]: `layers` is not supported yet",
         ),
     ] {
         let text = loaded(&format!("schema: 1\nfunctions: {{ f: {function} }}\n")).expect_err(function);

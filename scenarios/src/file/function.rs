@@ -31,6 +31,10 @@ pub struct Function {
     pub base: PathBuf,
     /// Memory in MB.
     pub memory: u32,
+    /// What `/tmp` may hold, in MB.
+    pub ephemeral_storage: u32,
+    /// Whether its processes stop between invocations.
+    pub freeze: bool,
     /// The time an invocation may take.
     pub timeout: Duration,
     /// Environment variables; a value may hold built-ins such as `${source.uploads.directory}`.
@@ -106,6 +110,11 @@ pub struct FunctionSpec {
     /// MB; 128 unless given.
     #[schemars(range(min = 128, max = 10240))]
     pub memory: Option<Located<u32>>,
+    /// What `/tmp` may hold, in MB; 512 unless given.
+    #[schemars(range(min = 512, max = 10240))]
+    pub ephemeral_storage: Option<Located<u32>>,
+    /// Whether its processes stop between invocations, as on AWS; true unless given.
+    pub freeze: Option<bool>,
     /// 1s to 900s; 3s unless given.
     pub timeout: Option<Time>,
     /// Environment variables, 4 KB at most.
@@ -163,14 +172,9 @@ impl Function {
             out,
         );
         let (base, code) = code(&spec, name, bases, out);
-        let memory = spec.memory.unwrap_or(Located {
-            span: node.span,
-            value: 128,
-        });
-        if !(128..=10_240).contains(&memory.value) {
-            let what = format!("memory of {} MB is outside of 128 to 10240", memory.value);
-            out.push(Diagnostic::new(E_VALUE, what).at(memory.span, ""));
-        }
+        let memory = megabytes("memory", spec.memory.as_ref(), 128, out);
+        let storage = spec.ephemeral_storage.as_ref();
+        let ephemeral_storage = megabytes("ephemeral_storage", storage, 512, out);
         let timeout = within("timeout", spec.timeout, 3, 1, 900, out);
         let max_event_age = within("max_event_age", spec.max_event_age, 21_600, 60, 21_600, out);
         check_environment(&spec.environment, out);
@@ -183,7 +187,9 @@ impl Function {
             program: program?,
             code,
             base,
-            memory: memory.value,
+            memory,
+            ephemeral_storage,
+            freeze: spec.freeze.unwrap_or(true),
             timeout,
             environment: spec
                 .environment
@@ -200,6 +206,16 @@ impl Function {
             span: node.span,
         })
     }
+}
+
+/// A size with AWS's highest; its lowest is what it is unless given (spec/lambda §3.3).
+fn megabytes(key: &str, given: Option<&Located<u32>>, least: u32, out: &mut Vec<Diagnostic>) -> u32 {
+    let Some(given) = given else { return least };
+    if !(least..=10_240).contains(&given.value) {
+        let what = format!("{key} of {} MB is outside of {least} to 10240", given.value);
+        out.push(Diagnostic::new(E_VALUE, what).at(given.span, ""));
+    }
+    given.value
 }
 
 /// The base directory, and that of the code, which must be there.

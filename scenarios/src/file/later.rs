@@ -24,15 +24,7 @@ pub const FILE: &[&str] = &[
 /// Keys of `fixtures`.
 pub const FIXTURES: &[&str] = &["files", "tables", "env", "services"];
 /// Keys of a function.
-pub const FUNCTION: &[&str] = &[
-    "ephemeral_storage",
-    "freeze",
-    "clock",
-    "layers",
-    "provisioned",
-    "architecture",
-    "url",
-];
+pub const FUNCTION: &[&str] = &["clock", "layers", "provisioned", "architecture", "url"];
 /// Keys of a route.
 pub const ROUTE: &[&str] = &["batch", "retry", "parallel", "dead"];
 /// Keys of a step.

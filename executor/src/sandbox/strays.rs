@@ -7,12 +7,12 @@
 use std::collections::BTreeSet;
 
 use nix::sys::signal::{Signal, kill as signal};
-use nix::unistd::{Pid, getpgid};
+use nix::unistd::Pid;
 
-/// Kills every orphan of ours whose environment listens at `api`; their groups, for reaping.
+/// Kills every orphan of ours whose environment listens at `api`, and says which they were.
 pub fn kill(api: &str) -> BTreeSet<Pid> {
     let entry = format!("AWS_LAMBDA_RUNTIME_API={api}");
-    let mut groups = BTreeSet::new();
+    let mut killed = BTreeSet::new();
     for pid in children().into_iter().map(Pid::from_raw) {
         let Ok(variables) = std::fs::read(format!("/proc/{pid}/environ")) else {
             continue;
@@ -21,14 +21,12 @@ pub fn kill(api: &str) -> BTreeSet<Pid> {
             continue;
         }
         // It is our child and not waited for, so the number cannot be another's by now.
-        if let Ok(group) = getpgid(Some(pid)) {
-            groups.insert(group);
-        }
+        killed.insert(pid);
         if let Err(error) = signal(pid, Signal::SIGKILL) {
             tracing::debug!(pid = pid.as_raw(), %error, "a process that left its group is gone already");
         }
     }
-    groups
+    killed
 }
 
 /// The processes whose parent we are; none where there is no `/proc`.
@@ -65,8 +63,7 @@ mod tests {
             command.spawn().unwrap()
         };
         let (mut ours, mut other) = (start("127.0.0.1:1"), start("127.0.0.1:11"));
-        let groups = kill("127.0.0.1:1");
-        assert_eq!(groups.len(), 1);
+        assert_eq!(kill("127.0.0.1:1").len(), 1);
         assert_eq!(ours.wait().unwrap().signal(), Some(9));
         assert!(other.try_wait().unwrap().is_none());
         other.kill().unwrap();

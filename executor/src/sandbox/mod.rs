@@ -1,0 +1,246 @@
+//! What surrounds the processes of one execution environment: they are stopped, watched and killed together, and
+//! have a `/tmp` of their own.
+//!
+//! ```text
+//!                        where the machine offers it      everywhere else
+//!   freeze, kill         cgroup v2                        signals to the process group
+//!   whose is it?         cgroup v2                        group; then variables, for who left it
+//!   /tmp                 mount namespace, tmpfs           a directory in TMPDIR, watched
+//!   memory, processes    looked at while a handler runs, by both
+//! ```
+//!
+//! Owns the choice between these, once for each machine, and the processes' end. Deliberately absent: when any of it
+//! happens ([`environment`](crate::environment) says) and what a process is started with
+//! ([`process`](crate::process)).
+
+mod cgroup;
+mod limits;
+mod room;
+mod signals;
+mod strays;
+mod sys;
+mod usage;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::unistd::Pid;
+use tokio::process::Command;
+use tokio::signal::unix::{SignalKind, signal};
+
+use cgroup::Cgroup;
+use room::{Door, Room};
+use usage::PeakMeter;
+
+pub use cgroup::clean_up;
+pub(crate) use limits::{Excess, PROCESSES};
+pub use strays::children;
+
+/// How long what a killed process leaves may take to die.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// What this machine does not offer, one sentence each; handlers run all the same.
+pub fn shortcomings() -> Vec<String> {
+    let tmp = room::refusal().map(|why| {
+        format!(
+            "handlers that write to /tmp itself share the machine's ({why}); TMPDIR is each environment's own"
+        )
+    });
+    tmp.into_iter().collect()
+}
+
+/// How frozen processes are held, and which `/tmp` handlers have: for those who want to know.
+pub fn means() -> (&'static str, &'static str) {
+    let freezer = cgroup::refusal().map_or("cgroup v2", |_| "SIGSTOP");
+    let tmp = room::refusal().map_or("private, by a mount namespace", |_| "TMPDIR");
+    (freezer, tmp)
+}
+
+/// The surroundings of one environment. They outlive its processes.
+#[derive(Debug)]
+pub(crate) struct Sandbox {
+    /// Stands in for `/tmp` where there are no rooms.
+    directory: PathBuf,
+    /// `/tmp` may hold this many MB.
+    storage: u32,
+    /// The memory limit in bytes.
+    memory: u64,
+    cgroup: Option<Cgroup>,
+    room: Option<Room>,
+    group: Option<Pid>,
+    meter: Option<PeakMeter>,
+    peak: u64,
+    frozen: bool,
+    overfull: bool,
+    /// Killed, and not known to be gone.
+    dead: BTreeSet<Pid>,
+}
+
+impl Sandbox {
+    /// Empty surroundings; `directory` is this environment's own, and made if it is needed.
+    pub fn new(directory: PathBuf, storage: u32, memory: u32) -> std::io::Result<Sandbox> {
+        if room::refusal().is_some() {
+            std::fs::create_dir_all(&directory)?;
+        }
+        Ok(Sandbox {
+            directory,
+            storage,
+            memory: u64::from(memory) << 20,
+            cgroup: Cgroup::new(),
+            room: None,
+            group: None,
+            meter: None,
+            peak: 0,
+            frozen: false,
+            overfull: false,
+            dead: BTreeSet::new(),
+        })
+    }
+
+    /// The environment's `/tmp`, as its processes see it.
+    pub fn tmp(&self) -> &Path {
+        if room::refusal().is_some() {
+            &self.directory
+        } else {
+            Path::new(room::TMP)
+        }
+    }
+
+    /// Makes a process start in here, in `code`; of the machine's `/tmp` it sees what `visible` leads through.
+    pub fn around(&self, command: &mut Command, code: &Path, visible: &[&Path]) -> std::io::Result<()> {
+        let door = match (&self.room, room::refusal()) {
+            (_, Some(_)) => None,
+            (Some(room), None) => Some(Door::into(room, code)?),
+            (None, None) => Some(Door::new(self.storage, code, visible)?),
+        };
+        sys::at_start(command, self.cgroup.as_ref().map(Cgroup::entrance), door);
+        Ok(())
+    }
+
+    /// A process was started in here, the first of its group.
+    pub fn entered(&mut self, pid: Pid) {
+        if room::refusal().is_none() && self.room.is_none() {
+            self.room = Room::of(pid);
+        }
+        self.group = Some(pid);
+        self.meter = Some(PeakMeter::new(pid));
+        self.peak = 0;
+        self.frozen = false;
+    }
+
+    /// Stops everything.
+    pub fn freeze(&mut self) {
+        let Some(group) = self.group else { return };
+        self.frozen = true;
+        match &self.cgroup {
+            Some(cgroup) => cgroup.freeze(),
+            None => signals::freeze(group),
+        }
+    }
+
+    /// Lets everything go on.
+    pub fn thaw(&mut self) {
+        let Some(group) = self.group.filter(|_| std::mem::take(&mut self.frozen)) else {
+            return;
+        };
+        match &self.cgroup {
+            Some(cgroup) => cgroup.thaw(),
+            None => signals::thaw(group),
+        }
+    }
+
+    /// Whether it is frozen.
+    pub fn is_frozen(&self) -> bool {
+        self.frozen
+    }
+
+    /// Kills everything, frozen or not.
+    pub fn kill(&mut self) {
+        self.dead.extend(self.processes());
+        match (&self.cgroup, self.group) {
+            (Some(cgroup), _) => cgroup.kill(),
+            (None, Some(group)) => signals::kill(group),
+            (None, None) => {}
+        }
+    }
+
+    /// The first process was waited for: what else there is dies, and does not stay a zombie. It falls to us, if
+    /// we adopt orphans; who has left the group is known by the Runtime API at `api`.
+    pub async fn ended(&mut self, api: &str) {
+        self.kill();
+        if let Some(cgroup) = self.cgroup.as_ref().filter(|_| std::mem::take(&mut self.frozen)) {
+            cgroup.thaw();
+        }
+        // Heard before the look, so that no end falls in between.
+        let mut ends = signal(SignalKind::child());
+        let first = self.group.take();
+        let dead = &mut self.dead;
+        dead.retain(|pid| Some(*pid) != first);
+        dead.extend(strays::kill(api));
+        let all = async {
+            loop {
+                dead.retain(|pid| !signals::is_gone(*pid));
+                if dead.is_empty() {
+                    // The children of what has died are orphans only now.
+                    dead.extend(strays::kill(api));
+                }
+                if dead.is_empty() {
+                    return first.into_iter().for_each(signals::reap);
+                }
+                let Ok(ends) = &mut ends else { return };
+                ends.recv().await;
+            }
+        };
+        // What takes longer to die is looked at again after the next end.
+        let _ = tokio::time::timeout(SETTLE, all).await;
+    }
+
+    /// All that run in here.
+    fn processes(&self) -> Vec<Pid> {
+        match (&self.cgroup, self.group) {
+            (Some(cgroup), _) => cgroup.processes(),
+            (None, Some(group)) => usage::members(group),
+            (None, None) => Vec::new(),
+        }
+    }
+
+    /// The highest memory so far, in bytes, after a quick look at the first process.
+    pub fn peak(&mut self) -> u64 {
+        let seen = self.meter.as_ref().and_then(PeakMeter::peak);
+        self.peak = self.peak.max(seen.unwrap_or_default());
+        self.peak
+    }
+
+    /// Whether more memory was used than there is.
+    pub fn overran(&self) -> bool {
+        self.peak > self.memory
+    }
+
+    /// Looks at all processes: when to look again, or which limit they have passed.
+    pub fn look(&mut self) -> Result<Duration, Excess> {
+        let usage = usage::of(&self.processes(), self.memory);
+        self.peak = self.peak.max(usage.memory);
+        limits::judge(usage, self.memory)
+    }
+
+    /// When to look for the first time.
+    pub fn first_look(&self) -> Duration {
+        limits::next(self.peak, self.memory)
+    }
+
+    /// Whether more lies in `/tmp` than it may hold, where nothing but this look tells; said once.
+    pub fn is_overfull(&mut self) -> bool {
+        if room::refusal().is_none() || self.overfull {
+            return false;
+        }
+        self.overfull = usage::tree(&self.directory) > u64::from(self.storage) << 20;
+        self.overfull
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
