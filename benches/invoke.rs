@@ -2,7 +2,8 @@
 //!
 //! The relay is the floor: it hands a caller's body to the same handler process (same bootstrap) waiting in `next`,
 //! and the response back, with no fabric, journal or checks. Both are called over one keep-alive connection, in turn
-//! (A B A B …), so that a noisy machine hits both alike. Run it with `cargo bench --bench invoke`.
+//! (A B A B …), so that a noisy machine hits both alike. A third function that is not frozen between its calls takes
+//! its turn too, and shows what freezing costs. Run it with `cargo bench --bench invoke`.
 
 mod common;
 
@@ -38,8 +39,8 @@ fn main() {
     .expect("written");
     println!("warm synchronous invoke, {CALLS} calls each in turn, journal on");
     println!(
-        "{:<8} {:>12} {:>12} {:>8} {:>12} {:>12}",
-        "handler", "relay p50", "up p50", "ratio", "relay p99", "up p99"
+        "{:<8} {:>12} {:>12} {:>8} {:>12} {:>12} {:>18}",
+        "handler", "relay p50", "up p50", "ratio", "relay p99", "up p99", "freeze adds, p50"
     );
     for (name, runtime, program, bootstrap) in [
         (
@@ -65,21 +66,25 @@ fn main() {
         let mut up = Caller::start(runtime, root.path());
         for _ in 0..WARM_UP {
             relay.call();
-            up.call();
+            up.call("f");
+            up.call("awake");
         }
-        let (mut a, mut b) = (Vec::new(), Vec::new());
+        let (mut a, mut b, mut c) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..CALLS {
             a.push(time(|| relay.call()));
-            b.push(time(|| up.call()));
+            b.push(time(|| up.call("f")));
+            c.push(time(|| up.call("awake")));
         }
+        let awake = percentile(&mut c, 50);
         let (floor, ours) = (percentile(&mut a, 50), percentile(&mut b, 50));
         println!(
-            "{name:<8} {:>12} {:>12} {:>7.2}× {:>12} {:>12}",
+            "{name:<8} {:>12} {:>12} {:>7.2}× {:>12} {:>12} {:>15} µs",
             micros(floor),
             micros(ours),
             ours.as_secs_f64() / floor.as_secs_f64(),
             micros(percentile(&mut a, 99)),
-            micros(percentile(&mut b, 99))
+            micros(percentile(&mut b, 99)),
+            ours.as_micros() as i64 - awake.as_micros() as i64
         );
     }
 }
@@ -205,7 +210,7 @@ struct Caller {
 impl Caller {
     fn start(runtime: &str, code: &Path) -> Caller {
         let project =
-            format!("schema: 1\nfunctions:\n  f: {{ runtime: {runtime}, handler: app.handler, code: . }}\n");
+            format!("schema: 1\nfunctions:\n  f: {{ runtime: {runtime}, handler: app.handler, code: . }}\n  awake: {{ runtime: {runtime}, handler: app.handler, code: ., freeze: false }}\n");
         std::fs::write(code.join("triggerfish.yaml"), project).expect("written");
         let mut up = Up::start(code);
         // The terminal's lines must not fill the pipe.
@@ -216,8 +221,11 @@ impl Caller {
         Caller { stream, _up: up }
     }
 
-    fn call(&mut self) {
-        post(&mut self.stream, "/2015-03-31/functions/f/invocations");
+    fn call(&mut self, function: &str) {
+        post(
+            &mut self.stream,
+            &format!("/2015-03-31/functions/{function}/invocations"),
+        );
         let body = read(&mut self.stream);
         assert!(body.starts_with(b"{\"n\""), "{}", String::from_utf8_lossy(&body));
     }

@@ -71,9 +71,12 @@ pub struct Blueprint {
     /// What stays visible of the machine's `/tmp`, and whether it is a directory.
     keep: Vec<(CString, bool)>,
     trees: Vec<RawFd>,
-    identity: Option<[(CString, Vec<u8>); 3]>,
+    identity: Option<Identity>,
     directory: CString,
 }
+
+/// Files of `/proc` that say who one is in a user namespace, with what is written to each.
+type Identity = [(CString, Vec<u8>); 3];
 
 impl Door {
     /// Into `room`, to `directory`.
@@ -164,7 +167,7 @@ fn kept(visible: &[&Path]) -> BTreeSet<PathBuf> {
 }
 
 /// In a user namespace the user stays who it is.
-fn identity() -> std::io::Result<Option<[(CString, Vec<u8>); 3]>> {
+fn identity() -> std::io::Result<Option<Identity>> {
     if is_root() {
         return Ok(None);
     }
