@@ -123,6 +123,7 @@ impl Sandbox {
         if room::refusal().is_none() && self.room.is_none() {
             self.room = Room::of(pid);
         }
+        strays::know(pid);
         self.group = Some(pid);
         self.meter = Some(PeakMeter::new(pid));
         self.peak = 0;
@@ -175,15 +176,20 @@ impl Sandbox {
         // Heard before the look, so that no end falls in between.
         let mut ends = signal(SignalKind::child());
         let first = self.group.take();
-        let dead = &mut self.dead;
+        first.into_iter().for_each(strays::forget);
+        let (dead, cgroup) = (&mut self.dead, self.cgroup.as_ref());
+        // The children of what has died are orphans only then, so one look may not be enough.
+        let look = || match cgroup {
+            Some(cgroup) => cgroup.processes().into_iter().collect(),
+            None => strays::kill(api),
+        };
         dead.retain(|pid| Some(*pid) != first);
-        dead.extend(strays::kill(api));
+        dead.extend(look());
         let all = async {
             loop {
                 dead.retain(|pid| !signals::is_gone(*pid));
                 if dead.is_empty() {
-                    // The children of what has died are orphans only now.
-                    dead.extend(strays::kill(api));
+                    dead.extend(look());
                 }
                 if dead.is_empty() {
                     return first.into_iter().for_each(signals::reap);

@@ -5,15 +5,38 @@
 //! absent: who changed its variables too; the binary kills those when it ends.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use nix::sys::signal::{Signal, kill as signal};
 use nix::unistd::Pid;
+
+/// The first processes of all environments, which are no orphans: looking at each of them for each of them would
+/// take a while.
+static KNOWN: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// A process that we wait for.
+pub fn know(pid: Pid) {
+    KNOWN
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(pid.as_raw());
+}
+
+/// A process that was waited for.
+pub fn forget(pid: Pid) {
+    KNOWN
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .remove(&pid.as_raw());
+}
 
 /// Kills every orphan of ours whose environment listens at `api`, and says which they were.
 pub fn kill(api: &str) -> BTreeSet<Pid> {
     let entry = format!("AWS_LAMBDA_RUNTIME_API={api}");
     let mut killed = BTreeSet::new();
-    for pid in children().into_iter().map(Pid::from_raw) {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let others = children().into_iter().filter(|pid| !known.contains(pid));
+    for pid in others.map(Pid::from_raw) {
         let Ok(variables) = std::fs::read(format!("/proc/{pid}/environ")) else {
             continue;
         };
