@@ -6,6 +6,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use router::name::unhex;
 
 use super::error::ApiError;
 use super::name::{self, Named};
@@ -189,22 +190,19 @@ fn client_context(text: &str) -> Result<String, ApiError> {
 
 /// Percent-decoding; a broken escape stays as it is.
 fn decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut i = 0;
-    while i < bytes.len() {
-        let hex = bytes.get(i + 1..i + 3).and_then(|h| std::str::from_utf8(h).ok());
-        match hex
-            .filter(|_| bytes[i] == b'%')
-            .and_then(|h| u8::from_str_radix(h, 16).ok())
-        {
-            Some(byte) => {
-                out.push(byte);
-                i += 3;
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let escaped = (*first == b'%').then(|| after.split_at_checked(2)).flatten();
+        let decoded = escaped.and_then(|(pair, after)| Some((unhex(pair)?, after)));
+        match decoded {
+            Some((byte, after)) => {
+                out.extend(byte);
+                rest = after;
             }
             None => {
-                out.push(bytes[i]);
-                i += 1;
+                out.push(*first);
+                rest = after;
             }
         }
     }
@@ -256,6 +254,13 @@ mod tests {
             asked.map(|i| i.function.qualifier),
             Ok(Some("$LATEST".to_owned()))
         );
+    }
+
+    #[test]
+    fn a_broken_escape_stays_as_it_is() {
+        for (text, read) in [("%41%2f", "A/"), ("%+1", "%+1"), ("%4", "%4"), ("%", "%"), ("%%41", "%A"), ("%-1%zz", "%-1%zz")] {
+            assert_eq!(decode(text), read);
+        }
     }
 
     #[test]
