@@ -122,9 +122,9 @@ impl<'a> Stage<'a> {
         let deadline = Instant::now() + scenario.timeout;
         let clock = VirtualClock::new(scenario.clock_start, reactor, options.stop.clone(), deadline);
         let mut journal = Journal::new(recorders);
-        journal.hide(root.path().display().to_string(), "${run}");
+        journal.hide(&root.path().display().to_string(), "${run}");
         // Where the code lies is no part of the story; on AWS it lies here.
-        code.into_iter().for_each(|code| journal.hide(code, "/var/task"));
+        code.iter().for_each(|code| journal.hide(code, "/var/task"));
         let mut fabric = Fabric::new(clock, Router::new(settings, seed), hands, journal, inbox);
         fabric.note(Entry::Head {
             version: router::journal::VERSION,
@@ -193,7 +193,7 @@ impl<'a> Stage<'a> {
     }
 
     pub(super) fn judge(&self, expect: &Expect, reply: Option<&Reply>) -> Vec<Diagnostic> {
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let buckets: BTreeMap<&str, &PathBuf> =
             self.directories.iter().map(|(k, v)| (k.as_str(), v)).collect();
         let objects = |bucket: &str| {
