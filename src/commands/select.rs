@@ -1,5 +1,6 @@
 //! Which files are meant: scenarios below directories, in the order of their paths.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -18,8 +19,19 @@ pub fn scenarios(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         }
     }
     found.sort();
-    found.dedup();
+    let mut places = BTreeSet::new();
+    found.retain(|path| places.insert(place(path)));
     Ok(found)
+}
+
+/// Where a file is, however it was named: it runs once. A link to a file is a file of its own, as what it names lies
+/// relative to it.
+fn place(path: &Path) -> PathBuf {
+    let directory = path.parent().filter(|d| !d.as_os_str().is_empty());
+    match (std::fs::canonicalize(directory.unwrap_or(Path::new("."))), path.file_name()) {
+        (Ok(directory), Some(name)) => directory.join(name),
+        _ => path.to_owned(),
+    }
 }
 
 fn walk(directory: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
@@ -60,4 +72,25 @@ pub fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     let path = path.strip_prefix(&here).unwrap_or(path);
     path.strip_prefix(".").unwrap_or(path).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_named_in_several_ways_runs_once() {
+        let root = tempfile::tempdir().unwrap();
+        let here = root.path();
+        std::fs::create_dir(here.join("a")).unwrap();
+        std::os::unix::fs::symlink(here.join("a"), here.join("link")).unwrap();
+        for name in ["a/b.yaml", "a_b.yaml"] {
+            std::fs::write(here.join(name), "schema: 1\nsteps: []\n").unwrap();
+        }
+        let named = ["a/b.yaml", "a/../a/b.yaml", "a/./b.yaml", "link/b.yaml", "a_b.yaml", "a", "."];
+        let paths: Vec<PathBuf> = named.iter().map(|name| here.join(name)).collect();
+        let found = scenarios(&paths).unwrap();
+        assert_eq!(found.len(), 2, "{found:?}");
+    }
 }
