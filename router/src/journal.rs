@@ -438,7 +438,10 @@ mod tests {
             assert_eq!(serde_json::from_str::<Body>(&text).ok(), Some(body), "{text}");
         }
         for wrong in ["zz", "+1", "a"] {
-            assert!(serde_json::from_str::<Body>(&format!(r#"{{"hex":"{wrong}"}}"#)).is_err(), "{wrong}");
+            assert!(
+                serde_json::from_str::<Body>(&format!(r#"{{"hex":"{wrong}"}}"#)).is_err(),
+                "{wrong}"
+            );
         }
     }
 

@@ -206,7 +206,10 @@ mod tests {
 
     #[test]
     fn digits_come_in_pairs_and_are_nothing_else() {
-        assert_eq!(unhex(hex(&[0, 9, 0xaf, 255]).as_bytes()), Some(vec![0, 9, 0xaf, 255]));
+        assert_eq!(
+            unhex(hex(&[0, 9, 0xaf, 255]).as_bytes()),
+            Some(vec![0, 9, 0xaf, 255])
+        );
         assert_eq!(unhex(b"AF"), Some(vec![0xaf]));
         for wrong in ["+1", "-1", "a", "abc", "0x", "zz", "\u{661}"] {
             assert_eq!(unhex(wrong.as_bytes()), None, "{wrong}");

@@ -143,7 +143,12 @@ impl Faults {
             let counted = fault
                 .nth
                 .is_none_or(|nth| *seen.entry(event.name.clone()).or_insert(next) == nth);
-            let wanted = |number| fault.attempts.as_ref().is_none_or(|range| range.contains(&number));
+            let wanted = |number| {
+                fault
+                    .attempts
+                    .as_ref()
+                    .is_none_or(|range| range.contains(&number))
+            };
             if counted && attempt.is_none_or(wanted) {
                 hits.push(i);
             }
@@ -157,7 +162,10 @@ impl Fault {
     fn fits(&self, event: &Event) -> bool {
         self.function.as_ref().is_none_or(|f| *f == event.to)
             && self.source.as_ref().is_none_or(|s| *s == event.origin)
-            && self.route.as_ref().is_none_or(|r| Some(r) == event.route.as_ref())
+            && self
+                .route
+                .as_ref()
+                .is_none_or(|r| Some(r) == event.route.as_ref())
             && self.event.as_ref().is_none_or(|expected| {
                 let actual = serde_json::from_slice(&event.payload).unwrap_or_default();
                 matcher::matches(expected, &actual).is_ok()

@@ -175,7 +175,8 @@ pub enum FindError {
 }
 
 fn did_you_mean(near: Option<&str>) -> String {
-    near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+    near.map(|near| format!("; did you mean `{near}`?"))
+        .unwrap_or_default()
 }
 
 fn more(count: usize, listed: usize) -> String {
@@ -191,7 +192,9 @@ fn more(count: usize, listed: usize) -> String {
 /// There is none, or more than one.
 pub fn find(root: &Path, name: &str) -> Result<PathBuf, FindError> {
     let direct = PathBuf::from(name);
-    let scenario = direct.extension().is_some_and(|end| end == "yaml" || end == "yml");
+    let scenario = direct
+        .extension()
+        .is_some_and(|end| end == "yaml" || end == "yml");
     if (direct.is_file() && !scenario) || direct.join(JOURNAL).exists() {
         return Ok(direct);
     }
@@ -216,7 +219,13 @@ pub fn find(root: &Path, name: &str) -> Result<PathBuf, FindError> {
         _ => Err(FindError::Several {
             name: name.to_owned(),
             count: found.len(),
-            listed: found.iter().rev().take(LISTED).rev().map(|run| (*run).clone()).collect(),
+            listed: found
+                .iter()
+                .rev()
+                .take(LISTED)
+                .rev()
+                .map(|run| (*run).clone())
+                .collect(),
         }),
     }
 }
@@ -270,10 +279,19 @@ mod tests {
     #[test]
     fn no_two_files_share_a_directory() {
         let long = |end: &str| format!("{}/{end}", "x/".repeat(300));
-        let names = ["a/b.yaml", "a_b.yaml", "a+b.yaml", "a%2Bb.yaml", "../a/b.yaml", "é.yaml", " .yaml"];
+        let names = [
+            "a/b.yaml",
+            "a_b.yaml",
+            "a+b.yaml",
+            "a%2Bb.yaml",
+            "../a/b.yaml",
+            "é.yaml",
+            " .yaml",
+        ];
         let mut names: Vec<String> = names.map(str::to_owned).to_vec();
         names.extend([long("a.yaml"), long("b.yaml"), format!("y{}", long("a.yaml"))]);
-        let encoded: std::collections::BTreeSet<String> = names.iter().map(|name| directory_name(name)).collect();
+        let encoded: std::collections::BTreeSet<String> =
+            names.iter().map(|name| directory_name(name)).collect();
         assert_eq!(encoded.len(), names.len(), "{encoded:?}");
         assert!(encoded.iter().all(|name| name.len() < 255 && !name.contains('/')));
         assert_eq!(directory_name("a/b.yaml"), "a+b.yaml");
@@ -291,7 +309,10 @@ mod tests {
         assert_eq!(found("put"), Ok(root.join("put.yaml")));
         assert_eq!(found("a/retry.yaml"), Ok(root.join("a+retry.yaml")));
         let several = found("retry").unwrap_err();
-        assert!(several.contains("2 runs") && several.contains("a+retry.yaml\n  b+retry.yaml"), "{several}");
+        assert!(
+            several.contains("2 runs") && several.contains("a+retry.yaml\n  b+retry.yaml"),
+            "{several}"
+        );
         let none = found("pit.yaml").unwrap_err();
         assert!(none.contains("did you mean `put.yaml`?"), "{none}");
     }

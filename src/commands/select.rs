@@ -28,7 +28,10 @@ pub fn scenarios(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 /// relative to it.
 fn place(path: &Path) -> PathBuf {
     let directory = path.parent().filter(|d| !d.as_os_str().is_empty());
-    match (std::fs::canonicalize(directory.unwrap_or(Path::new("."))), path.file_name()) {
+    match (
+        std::fs::canonicalize(directory.unwrap_or(Path::new("."))),
+        path.file_name(),
+    ) {
         (Ok(directory), Some(name)) => directory.join(name),
         _ => path.to_owned(),
     }
@@ -88,7 +91,15 @@ mod tests {
         for name in ["a/b.yaml", "a_b.yaml"] {
             std::fs::write(here.join(name), "schema: 1\nsteps: []\n").unwrap();
         }
-        let named = ["a/b.yaml", "a/../a/b.yaml", "a/./b.yaml", "link/b.yaml", "a_b.yaml", "a", "."];
+        let named = [
+            "a/b.yaml",
+            "a/../a/b.yaml",
+            "a/./b.yaml",
+            "link/b.yaml",
+            "a_b.yaml",
+            "a",
+            ".",
+        ];
         let paths: Vec<PathBuf> = named.iter().map(|name| here.join(name)).collect();
         let found = scenarios(&paths).unwrap();
         assert_eq!(found.len(), 2, "{found:?}");

@@ -258,7 +258,14 @@ mod tests {
 
     #[test]
     fn a_broken_escape_stays_as_it_is() {
-        for (text, read) in [("%41%2f", "A/"), ("%+1", "%+1"), ("%4", "%4"), ("%", "%"), ("%%41", "%A"), ("%-1%zz", "%-1%zz")] {
+        for (text, read) in [
+            ("%41%2f", "A/"),
+            ("%+1", "%+1"),
+            ("%4", "%4"),
+            ("%", "%"),
+            ("%%41", "%A"),
+            ("%-1%zz", "%-1%zz"),
+        ] {
             assert_eq!(decode(text), read);
         }
     }
