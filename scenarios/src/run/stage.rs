@@ -28,7 +28,6 @@ use crate::file::Scenario;
 use crate::hands::{VirtualHands, Watched};
 use crate::runs::{FileRecorder, MemoryRecorder};
 use crate::scratch::Scratch;
-use crate::vars::Builtin;
 
 /// Why a scenario cannot go on.
 pub(super) enum Halt {
@@ -72,10 +71,7 @@ impl<'a> Stage<'a> {
             seed,
         };
         let ready = assemble::sources(scenario, &places)?;
-        let directories: BTreeMap<String, PathBuf> = ready
-            .values()
-            .filter_map(|r| Some((r.name.as_str().to_owned(), r.directory.clone()?)))
-            .collect();
+        let directories = assemble::directories(&ready);
         let make = |path: &Path| {
             std::fs::create_dir_all(path).map_err(|e| problem(format!("{}: {e}", path.display())))
         };
@@ -84,9 +80,7 @@ impl<'a> Stage<'a> {
             .keys()
             .try_for_each(|name| make(&scratch.join(name.as_str())))?;
         put_fixtures(scenario, &directories)?;
-        let specs = assemble::functions(scenario, &|builtin| {
-            builtin_value(builtin, &directories, scenario.clock_start)
-        })?;
+        let specs = assemble::functions(scenario, &assemble::builtins(&directories, scenario.clock_start))?;
         let (send, news) = unbounded::<News>();
         let executor_options = ExecutorOptions {
             init_timeout: scenario.limits.init,
@@ -211,17 +205,5 @@ impl<'a> Stage<'a> {
                 reply,
             },
         )
-    }
-}
-
-pub(super) fn builtin_value(
-    builtin: &Builtin,
-    directories: &BTreeMap<String, PathBuf>,
-    now: Timestamp,
-) -> Option<String> {
-    match builtin {
-        Builtin::SourceDirectory(name) => directories.get(name).map(|path| path.display().to_string()),
-        Builtin::Now => Some(now.iso_millis()),
-        _ => None,
     }
 }
