@@ -52,6 +52,8 @@ pub fn run(args: &Test) -> Result<u8> {
 
 struct Loaded {
     shown: String,
+    /// Where the file really is: its journal is called after that.
+    place: String,
     files: Files,
     scenario: Result<scenarios::file::Scenario, Vec<Diagnostic>>,
 }
@@ -80,6 +82,7 @@ fn load_one(path: &Path) -> Loaded {
     });
     Loaded {
         shown: select::shown(path),
+        place: select::shown(&select::place(path)),
         files,
         scenario,
     }
@@ -147,7 +150,7 @@ fn run_one(one: &Loaded, args: &Test, stop: &Stop) -> Verdict {
     };
     verdict.name.clone_from(&scenario.name);
     // The same scenario always writes to the same place, so runs do not pile up.
-    let journal = args.runs.join(runs::directory_name(&one.shown));
+    let journal = args.runs.join(runs::directory_name(&one.place));
     let options = Options {
         seed: args.seed,
         journal: Some(journal.clone()),

@@ -87,9 +87,12 @@ impl<'a> Stage<'a> {
             patience: scenario.limits.patience,
             ..ExecutorOptions::new(Pace::Virtual, scratch.join("environments"), seed)
         };
+        // As the file names it and as a handler sees it.
+        let spelled = |path: &Path| [std::path::absolute(path), std::fs::canonicalize(path)];
+        let shown = |path: PathBuf| path.display().to_string();
         let code: BTreeSet<String> = specs
             .iter()
-            .filter_map(|spec| Some(std::path::absolute(&spec.code).ok()?.display().to_string()))
+            .flat_map(|spec| spelled(&spec.code).into_iter().flatten().map(shown))
             .collect();
         let names: Vec<FunctionName> = specs.iter().map(|spec| spec.name.clone()).collect();
         let reactor = Reactor::new().map_err(|e| problem(e.to_string()))?;
@@ -116,7 +119,9 @@ impl<'a> Stage<'a> {
         let deadline = Instant::now() + scenario.timeout;
         let clock = VirtualClock::new(scenario.clock_start, reactor, options.stop.clone(), deadline);
         let mut journal = Journal::new(recorders);
-        journal.hide(&root.path().display().to_string(), "${run}");
+        for path in spelled(root.path()).into_iter().flatten() {
+            journal.hide(&shown(path), "${run}");
+        }
         // Where the code lies is no part of the story; on AWS it lies here.
         code.iter().for_each(|code| journal.hide(code, "/var/task"));
         let mut fabric = Fabric::new(clock, Router::new(settings, seed), hands, journal, inbox);
