@@ -119,7 +119,7 @@ pub struct Event {
 /// `triggerfish show`.
 #[derive(Debug, Args)]
 pub struct Show {
-    /// A run: its directory, its journal, or a part of its name below .triggerfish/runs.
+    /// A run: its directory, its journal, its scenario's file, or a part of its name below .triggerfish/runs.
     pub run: String,
     /// How it is printed.
     #[arg(long, value_enum, default_value_t)]

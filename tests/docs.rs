@@ -33,6 +33,7 @@ fn project_examples_are_accepted() {
         for example in found {
             let here = tempfile::tempdir().expect("a directory");
             std::fs::create_dir(here.path().join("thumbnail")).expect("code");
+            std::fs::write(here.path().join("thumbnail/app.py"), "").expect("written");
             std::fs::write(here.path().join("triggerfish.yaml"), &example).expect("written");
             let (good, text) = triggerfish(&["lint", "triggerfish.yaml"], here.path());
             assert!(good, "{document}:\n{text}");

@@ -1,10 +1,13 @@
 //! How the binary ends: by interrupts, with its output gone, with callers waiting. Nothing is left behind.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+mod common;
+
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+
+use common::{interrupt, triggerfish};
 
 const SLOW: &str =
     "import sys, time\ndef handler(event, context):\n    print('entered', flush=True)\n    time.sleep(600)\n";
@@ -25,19 +28,9 @@ fn slow() -> tempfile::TempDir {
 }
 
 fn command(here: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_triggerfish"));
+    let mut command = triggerfish(here, arguments);
+    command.env("TMPDIR", here.join("tmp"));
     command
-        .args(arguments)
-        .current_dir(here)
-        .env("TMPDIR", here.join("tmp"));
-    command
-}
-
-fn interrupt(child: &Child) {
-    let sent = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(sent.expect("kill").success());
 }
 
 /// The pids of processes that run in the project's directory.
@@ -101,22 +94,10 @@ fn a_second_interrupt_ends_at_once_and_cleans_up() {
 #[test]
 fn a_caller_that_waits_is_told_when_the_fabric_stops() {
     let here = slow();
-    let mut up = command(here.path(), &["up", "--listen", "127.0.0.1:0"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
-    let mut lines = BufReader::new(up.stdout.take().expect("stdout"))
-        .lines()
-        .map_while(Result::ok);
-    let ready = lines.next().expect("a line");
-    let address = ready
-        .split("http://")
-        .nth(1)
-        .and_then(|rest| rest.split(' ').next())
-        .expect("an address");
-    let mut caller = TcpStream::connect(address).expect("a connection");
-    let request = "POST /2015-03-31/functions/slow/invocations HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}";
-    caller.write_all(request.as_bytes()).expect("written");
+    let (mut up, out, address) = common::up(command(here.path(), &["up", "--listen", "127.0.0.1:0"]));
+    let mut lines = out.lines().map_while(Result::ok);
+    let (mut caller, call) = common::caller(&address, "slow");
+    call(&mut caller);
     assert!(lines.any(|line| line.contains("| entered")), "the handler runs");
     interrupt(&up);
     let mut answer = String::new();

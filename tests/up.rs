@@ -1,11 +1,14 @@
 //! `triggerfish up` from outside: a file copied into a directory reaches the handler, and Ctrl-C leaves nothing.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+mod common;
+
+use std::io::{BufRead, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
+
+use common::{interrupt, triggerfish};
 
 /// Generous: a line that does not come within it never comes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,22 +20,14 @@ struct Up {
 
 impl Up {
     fn start(here: &Path) -> Up {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_triggerfish"))
-            .args(["up", "--listen", "127.0.0.1:0"])
-            .current_dir(here)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
+        let (child, out, _) = common::up(triggerfish(here, &["up", "--listen", "127.0.0.1:0"]));
         let (send, lines) = channel();
-        let out = BufReader::new(child.stdout.take().expect("stdout"));
         std::thread::spawn(move || {
             out.lines()
                 .map_while(Result::ok)
                 .all(|line| send.send(line).is_ok())
         });
-        let up = Up { child, lines };
-        up.until("ready on http://127.0.0.1:");
-        up
+        Up { child, lines }
     }
 
     /// Reads up to the line that contains `text`, and gives all of them.
@@ -53,14 +48,7 @@ impl Up {
     }
 
     fn interrupt(mut self) -> String {
-        let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-INT", &pid])
-                .status()
-                .expect("kill")
-                .success()
-        );
+        interrupt(&self.child);
         let last = self.until(" events: ");
         assert!(self.child.wait().expect("it ends").success());
         last
@@ -69,10 +57,7 @@ impl Up {
 
 fn project(handler: &str) -> tempfile::TempDir {
     let here = tempfile::tempdir().expect("a directory");
-    let made = Command::new(env!("CARGO_BIN_EXE_triggerfish"))
-        .args(["init", "demo"])
-        .current_dir(here.path())
-        .output();
+    let made = triggerfish(here.path(), &["init", "demo"]).output();
     assert!(made.expect("the binary runs").status.success());
     if !handler.is_empty() {
         std::fs::write(here.path().join("demo/describe/app.py"), handler).expect("written");
@@ -110,24 +95,11 @@ fn output_that_nobody_reads_stops_nothing() {
         "first = True\ndef handler(event, context):\n    global first\n    for n in range(200 if first else 1):\n        \
          print('x' * 1000)\n    first = False\n    return 'said'\n",
     );
-    let mut up = Command::new(env!("CARGO_BIN_EXE_triggerfish"))
-        .args(["up", "--listen", "127.0.0.1:0"])
-        .current_dir(here.path().join("demo"))
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
-    let mut out = BufReader::new(up.stdout.take().expect("stdout"));
-    let mut ready = String::new();
-    out.read_line(&mut ready).expect("a line");
-    let address = ready
-        .split("http://")
-        .nth(1)
-        .and_then(|rest| rest.split(' ').next())
-        .expect("an address");
-    let mut caller = TcpStream::connect(address).expect("a connection");
-    let request = "POST /2015-03-31/functions/describe/invocations HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
+    let demo = here.path().join("demo");
+    let (mut up, _out, address) = common::up(triggerfish(&demo, &["up", "--listen", "127.0.0.1:0"]));
+    let (mut caller, call) = common::caller(&address, "describe");
     for _ in 0..600 {
-        caller.write_all(request.as_bytes()).expect("written");
+        call(&mut caller);
         let mut answer = Vec::new();
         while !answer.ends_with(b"\"said\"") {
             let mut part = [0; 4096];
@@ -136,14 +108,7 @@ fn output_that_nobody_reads_stops_nothing() {
             answer.extend_from_slice(&part[..n]);
         }
     }
-    let pid = up.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .expect("kill")
-            .success()
-    );
+    interrupt(&up);
     assert!(up.wait().expect("it ends").success());
 }
 
@@ -177,9 +142,7 @@ fn only_loopback_and_a_free_port_will_do() {
     let here = project("");
     let demo = here.path().join("demo");
     let up = |listen: &str| {
-        let output = Command::new(env!("CARGO_BIN_EXE_triggerfish"))
-            .args(["up", "--listen", listen])
-            .current_dir(&demo)
+        let output = triggerfish(&demo, &["up", "--listen", listen])
             .output()
             .expect("the binary runs");
         (

@@ -402,14 +402,11 @@ fn failed(key: &'static str, error: &std::io::Error) -> StartError {
     }
 }
 
-fn site(
-    mut spec: FunctionSpec,
-    options: &Options,
-    scratch: &Path,
-    news: &crossbeam_channel::Sender<News>,
-    reactor: &Reactor,
-    interpreters: &mut Interpreters,
-) -> Result<Site, StartError> {
+/// Looks whether a function's code and the file of its handler are there, and where; asks nobody for an interpreter.
+///
+/// # Errors
+/// One of them is missing, in the words of [`Executor::start`].
+pub fn check(spec: &FunctionSpec) -> Result<PathBuf, StartError> {
     let wrong = |key, problem| StartError {
         function: Some(spec.name.clone()),
         key,
@@ -423,7 +420,24 @@ fn site(
         );
         return Err(wrong("code", text));
     }
-    check_handler(&spec, &code).map_err(|problem| wrong("handler", problem))?;
+    check_handler(spec, &code).map_err(|problem| wrong("handler", problem))?;
+    Ok(code)
+}
+
+fn site(
+    mut spec: FunctionSpec,
+    options: &Options,
+    scratch: &Path,
+    news: &crossbeam_channel::Sender<News>,
+    reactor: &Reactor,
+    interpreters: &mut Interpreters,
+) -> Result<Site, StartError> {
+    let wrong = |key, problem| StartError {
+        function: Some(spec.name.clone()),
+        key,
+        problem,
+    };
+    let code = check(&spec)?;
     let key = if matches!(spec.runtime, Runtime::Command(_)) {
         "command"
     } else {

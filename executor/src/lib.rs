@@ -34,7 +34,7 @@ mod scripted;
 mod site;
 mod verdict;
 
-pub use executor::{Executor, Heard, Options, StartError};
+pub use executor::{Executor, Heard, Options, StartError, check};
 pub use function::{BadRuntime, FunctionSpec, Injury, Pace, Runtime};
 pub use interpreter::InterpreterError;
 pub use reactor::{Doorbell, Reactor};

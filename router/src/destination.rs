@@ -5,8 +5,14 @@ use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::event::{Event, Failure, Payload};
+use crate::event::{Event, Failure, Lane, Payload};
+use crate::name::{FunctionName, Name, Seed, SourceName};
 use crate::time::Timestamp;
+
+/// Destinations one after the other before a chain counts as a loop (spec/lambda §11, about 16).
+pub const MAX_HOPS: u32 = 16;
+/// The origin of an event that carries a record to a function.
+pub const ORIGIN: &str = "destination";
 
 /// `ErrorMessage` of a dead letter is cut to this many bytes.
 const DEAD_LETTER_MESSAGE: usize = 1024;
@@ -56,6 +62,39 @@ struct ResponseContext {
     executed_version: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     function_error: Option<&'static str>,
+}
+
+/// The event that carries a record to a function, as the `hop`-th of its chain, from 1. An event has at most one such
+/// follow-up, so the chain's first event, the function and the hop name it, and a long chain makes no long name.
+pub fn follow_up(seed: Seed, from: &Event, hop: u32, to: FunctionName, record: Payload) -> Event {
+    let name = match hop {
+        0 | 1 => format!("evt:{}/to-{to}", from.name.path()),
+        _ => format!("evt:{}/to-{to}.{hop}", first_of_chain(&from.name)),
+    };
+    Event {
+        id: seed.request_id(&name),
+        name: Name::new(name),
+        origin: SourceName::new(ORIGIN),
+        route: None,
+        subject: format!("{SUBJECT}{}", from.to),
+        to,
+        lane: Lane::Queue,
+        call: None,
+        payload: record,
+    }
+}
+
+const SUBJECT: &str = "result of ";
+
+/// The path of the event with which a follow-up's chain began.
+pub fn first_of_chain(follow_up: &Name) -> &str {
+    let path = follow_up.path();
+    path.rsplit_once("/to-").map_or(path, |(first, _)| first)
+}
+
+/// The function whose result an event is, if a destination sent it.
+pub fn sender<'a>(origin: &SourceName, subject: &'a str) -> Option<&'a str> {
+    (origin.as_str() == ORIGIN).then(|| subject.strip_prefix(SUBJECT))?
 }
 
 /// The record for an on-success or on-failure destination.
@@ -135,8 +174,7 @@ fn cut(text: &str, limit: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{ErrorKind, FunctionError, Lane};
-    use crate::name::{FunctionName, Name, Seed, SourceName};
+    use crate::event::{ErrorKind, FunctionError};
 
     fn event(payload: &'static str) -> Event {
         Event {
@@ -187,6 +225,22 @@ mod tests {
             Ok(expected.as_str()),
             "numbers keep their spelling"
         );
+    }
+
+    #[test]
+    fn a_long_chain_has_short_names_of_its_own() {
+        let mut last = event("{}");
+        let mut names = std::collections::BTreeSet::new();
+        for hop in 1..=MAX_HOPS {
+            let to = FunctionName::new(if hop % 2 == 0 { "a" } else { "b" });
+            last = follow_up(Seed(0), &last, hop, to, Payload::new());
+            assert_eq!(first_of_chain(&last.name), "put-1/1");
+            names.insert(last.name.clone());
+        }
+        assert_eq!(names.len(), 16);
+        assert_eq!(last.name.as_str(), "evt:put-1/1/to-a.16");
+        assert_eq!(sender(&last.origin, &last.subject), Some("b"));
+        assert_eq!(sender(&SourceName::new("uploads"), "result of b"), None);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::event::Payload;
-use crate::name::{FunctionName, Name, RequestId, RouteName, SinkName, SourceName, hex};
+use crate::name::{FunctionName, Name, RequestId, RouteName, SinkName, SourceName, hex, unhex};
 use crate::time::Timestamp;
 
 /// The version of the format; readers accept all older ones and keep entries they do not know.
@@ -265,18 +265,11 @@ impl<'de> Deserialize<'de> for Body {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Spelling::deserialize(deserializer)? {
             Spelling::Text(text) => Ok(Body(text.into_owned().into())),
-            Spelling::Hex(hex) => bytes_of(&hex)
+            Spelling::Hex(hex) => unhex(hex.as_bytes())
                 .map(|bytes| Body(bytes.into()))
                 .ok_or_else(|| serde::de::Error::custom("a body's hex is not hexadecimal")),
         }
     }
-}
-
-fn bytes_of(hex: &str) -> Option<Vec<u8>> {
-    let digits = hex.as_bytes().chunks(2);
-    digits
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect()
 }
 
 /// Where every accepted event ended: `accepted = done + dead + dropped + open`.
@@ -309,6 +302,7 @@ pub struct Journal {
     hasher: blake3::Hasher,
     ledger: Ledger,
     unspelled: Vec<(Timestamp, Entry)>,
+    /// Texts as JSON spells them.
     hidden: Vec<(String, &'static str)>,
     json: Vec<u8>,
     recorders: Vec<Box<dyn Recorder + Send>>,
@@ -330,9 +324,11 @@ impl Journal {
 
     /// Writes `stand_in` for a text that differs by chance, such as the path of a scratch directory or of a checkout: a
     /// handler that prints it changes no trace.
-    pub fn hide(&mut self, text: String, stand_in: &'static str) {
-        if !text.is_empty() {
-            self.hidden.push((text, stand_in));
+    pub fn hide(&mut self, text: &str, stand_in: &'static str) {
+        let spelled = serde_json::Value::from(text).to_string();
+        let spelled = &spelled[1..spelled.len() - 1];
+        if !spelled.is_empty() {
+            self.hidden.push((spelled.to_owned(), stand_in));
         }
     }
 
@@ -356,11 +352,16 @@ impl Journal {
     fn spell(&mut self, t: Timestamp, entry: Entry) {
         let traced = entry.is_traced();
         let n = self.next;
-        let line = Line { n, t, entry };
+        let mut line = Line { n, t, entry };
         self.json.clear();
         serde_json::to_writer(&mut self.json, &line).expect("a journal line is always JSON");
+        let mut hid = false;
         for (text, stand_in) in &self.hidden {
-            replace(&mut self.json, text.as_bytes(), stand_in.as_bytes());
+            hid |= replace(&mut self.json, text.as_bytes(), stand_in.as_bytes());
+        }
+        // A reader in memory and one of the file see the same entry.
+        if hid && let Ok(read) = serde_json::from_slice(&self.json) {
+            line = read;
         }
         if traced {
             self.next += 1;
@@ -406,15 +407,15 @@ impl Journal {
 }
 
 /// Replaces every `from`, which is not empty; costs one search where there is none.
-fn replace(line: &mut Vec<u8>, from: &[u8], to: &[u8]) {
+fn replace(line: &mut Vec<u8>, from: &[u8], to: &[u8]) -> bool {
     let found = |line: &[u8]| line.windows(from.len()).position(|window| window == from);
-    let Some(mut at) = found(line) else { return };
+    let Some(mut at) = found(line) else { return false };
     loop {
         line.splice(at..at + from.len(), to.iter().copied());
         at += to.len();
         match found(&line[at..]) {
             Some(next) => at += next,
-            None => return,
+            None => return true,
         }
     }
 }
@@ -436,14 +437,19 @@ mod tests {
             let text = serde_json::to_string(&body).unwrap_or_default();
             assert_eq!(serde_json::from_str::<Body>(&text).ok(), Some(body), "{text}");
         }
-        assert!(serde_json::from_str::<Body>(r#"{"hex":"zz"}"#).is_err());
+        for wrong in ["zz", "+1", "a"] {
+            assert!(
+                serde_json::from_str::<Body>(&format!(r#"{{"hex":"{wrong}"}}"#)).is_err(),
+                "{wrong}"
+            );
+        }
     }
 
     #[test]
     fn what_is_hidden_changes_no_trace() {
         let trace = |path: &str| {
             let mut journal = Journal::new(Vec::new());
-            journal.hide(path.to_owned(), "${run}");
+            journal.hide(path, "${run}");
             let entry = Entry::Log {
                 name: Name::new("inv:f/1#1"),
                 line: format!("no {path}/a, no {path}/b"),
@@ -455,6 +461,31 @@ mod tests {
         let mut line = b"aXXbXX".to_vec();
         replace(&mut line, b"XX", b"XXX");
         assert_eq!(line, b"aXXXbXXX");
+    }
+
+    struct Keep(std::sync::mpsc::Sender<(Line, Vec<u8>)>);
+
+    impl Recorder for Keep {
+        fn record(&mut self, line: &Line, json: &[u8]) {
+            let _ = self.0.send((line.clone(), json.to_vec()));
+        }
+    }
+
+    #[test]
+    fn every_recorder_sees_what_stands_in_for_the_hidden() {
+        let (send, kept) = std::sync::mpsc::channel();
+        let mut journal = Journal::new(vec![Box::new(Keep(send))]);
+        journal.hide(r#"/tmp/a "b""#, "${run}");
+        let name = Name::new("inv:f/1#1");
+        let log = |line: &str| Entry::Log {
+            name: name.clone(),
+            line: line.to_owned(),
+        };
+        journal.write(Timestamp::VIRTUAL_START, log(r#"no /tmp/a "b"/x"#));
+        journal.flush();
+        let (line, json) = kept.try_recv().expect("a line");
+        assert_eq!(line.entry, log("no ${run}/x"));
+        assert_eq!(serde_json::from_slice::<Line>(&json).ok(), Some(line));
     }
 
     #[test]

@@ -84,6 +84,18 @@ pub fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
+/// The bytes of hexadecimal digits: two for each byte and nothing else, not even a sign.
+pub fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
+    let digit = |d: u8| char::from(d).to_digit(16).and_then(|n| u8::try_from(n).ok());
+    let pairs = digits.chunks(2);
+    pairs
+        .map(|pair| match *pair {
+            [high, low] => Some(digit(high)? << 4 | digit(low)?),
+            _ => None,
+        })
+        .collect()
+}
+
 macro_rules! text_newtype {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -190,6 +202,18 @@ mod tests {
         assert_eq!(text.len(), 36);
         assert_eq!(&text[14..15], "4");
         assert!("89ab".contains(&text[19..20]));
+    }
+
+    #[test]
+    fn digits_come_in_pairs_and_are_nothing_else() {
+        assert_eq!(
+            unhex(hex(&[0, 9, 0xaf, 255]).as_bytes()),
+            Some(vec![0, 9, 0xaf, 255])
+        );
+        assert_eq!(unhex(b"AF"), Some(vec![0xaf]));
+        for wrong in ["+1", "-1", "a", "abc", "0x", "zz", "\u{661}"] {
+            assert_eq!(unhex(wrong.as_bytes()), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -15,9 +15,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::capacity::Capacity;
-use crate::destination::{self, End};
+use crate::destination::{self, End, MAX_HOPS};
 use crate::event::{AttemptId, Event, Failure, Invocation, Lane, Observation, Outcome, Payload, ReplyId};
-use crate::name::{FunctionName, Name, Seed, SinkName, SourceName};
+use crate::name::{FunctionName, Name, Seed, SinkName};
 use crate::retry::{Condition, History, RetryPolicy, Verdict};
 use crate::settings::{Destination, Function, Settings};
 use crate::time::Timestamp;
@@ -112,9 +112,6 @@ pub enum Action {
     /// An outcome came too late and changed nothing; for the journal.
     Ignored(AttemptId),
 }
-
-/// Destinations one after the other before a chain counts as a loop (spec/lambda §11, about 16).
-const MAX_HOPS: u32 = 16;
 
 #[derive(Debug)]
 struct Delivery {
@@ -462,19 +459,9 @@ impl Router {
             }
             Destination::Function(_) if delivery.hops >= MAX_HOPS => return false,
             Destination::Function(function) => {
-                let name = format!("evt:{}/to-{function}", delivery.event.name.path());
-                let event = Event {
-                    id: self.seed.request_id(&name),
-                    name: Name::new(name),
-                    origin: SourceName::new("destination"),
-                    route: None,
-                    subject: format!("result of {}", delivery.event.to),
-                    to: function,
-                    lane: Lane::Queue,
-                    call: None,
-                    payload: record,
-                };
-                self.follow_ups.push_back((event, delivery.hops + 1));
+                let hop = delivery.hops + 1;
+                let event = destination::follow_up(self.seed, &delivery.event, hop, function, record);
+                self.follow_ups.push_back((event, hop));
             }
         }
         true

@@ -10,6 +10,7 @@ use executor::{FunctionSpec, Runtime, StartError};
 use router::name::{FunctionName, Seed, SinkName, SourceName};
 use router::retry::RetryPolicy;
 use router::settings::{ACCOUNT_CONCURRENCY, Destination, Function, Settings};
+use router::time::Timestamp;
 use sources::catalog::{self, OpenSource, Opener};
 use sources::source::{Bell, Site, Source, SourceError, Subscription};
 
@@ -107,7 +108,26 @@ fn router_function(scenario: &Scenario, f: &function::Function, out: &mut Vec<Di
     }
 }
 
-/// What the executor has to know; built-ins in variables are filled from `directories` and `endpoint`.
+/// Where each source keeps its objects, for those that keep them in a directory.
+pub fn directories(sources: &BTreeMap<SourceName, Ready>) -> BTreeMap<String, PathBuf> {
+    let place = |ready: &Ready| Some((ready.name.as_str().to_owned(), ready.directory.clone()?));
+    sources.values().filter_map(place).collect()
+}
+
+/// The values of built-ins: `${now}` is the time at which they are put in, which for a function's variables is the start
+/// of the run.
+pub fn builtins(
+    directories: &BTreeMap<String, PathBuf>,
+    now: Timestamp,
+) -> impl Fn(&Builtin) -> Option<String> + '_ {
+    move |builtin| match builtin {
+        Builtin::SourceDirectory(name) => directories.get(name).map(|path| path.display().to_string()),
+        Builtin::Now => Some(now.iso_millis()),
+        Builtin::StepRequestId(_) => None,
+    }
+}
+
+/// What the executor has to know; `lookup` has the built-ins of variables.
 ///
 /// # Errors
 /// A runtime that does not exist.

@@ -23,6 +23,11 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
+    /// Whether it is advice rather than an error: its code starts with `W`.
+    pub fn is_warning(&self) -> bool {
+        self.code.starts_with('W')
+    }
+
     /// A diagnostic with a code and a sentence.
     pub fn new(code: &'static str, what: impl Into<String>) -> Self {
         Diagnostic {

@@ -5,6 +5,7 @@
 
 pub mod invocations;
 pub mod model;
+mod pairing;
 pub mod seen;
 
 use std::collections::BTreeMap;

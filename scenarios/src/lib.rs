@@ -9,6 +9,7 @@
     reason = "a diagnostic ends the reading of a file; its size costs nothing"
 )]
 
+pub mod api;
 pub mod assemble;
 pub mod cause;
 pub mod clock;
@@ -34,4 +35,5 @@ pub mod screen;
 pub mod stop;
 pub mod timeline;
 pub mod vars;
+pub mod world;
 pub mod yaml;

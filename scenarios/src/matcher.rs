@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 use crate::node::{Node, Span, Value};
 
 mod check;
-mod unordered;
+pub mod unordered;
 
 pub use check::{check, check_count};
 

@@ -14,9 +14,12 @@ use crate::node::Span;
 ///
 /// A note that starts with `+`, `-` or a space is a line of a difference and printed as it is.
 pub fn render(files: &Files, diagnostic: &Diagnostic, color: bool) -> String {
-    let title = Level::ERROR
-        .primary_title(diagnostic.what.as_str())
-        .id(diagnostic.code);
+    let level = if diagnostic.is_warning() {
+        Level::WARNING
+    } else {
+        Level::ERROR
+    };
+    let title = level.primary_title(diagnostic.what.as_str()).id(diagnostic.code);
     let mut group = Group::with_title(title);
     for snippet in snippets(files, diagnostic) {
         group = group.element(snippet);

@@ -71,6 +71,11 @@ impl Verdict {
         self.broken.iter().chain(run).collect()
     }
 
+    /// It passed, but nothing was expected of it.
+    pub fn proves_nothing(&self) -> bool {
+        self.outcome() == Outcome::Pass && self.run.as_ref().is_some_and(|run| run.expects_nothing)
+    }
+
     /// Invocations that ran.
     pub fn invocations(&self) -> usize {
         let lines = self.run.iter().flat_map(|run| &run.lines);
@@ -102,8 +107,13 @@ pub fn line(verdict: &Verdict, file_width: usize, color: bool) -> String {
         word.to_owned()
     };
     let name = cut(&verdict.name, NAME);
+    let note = if verdict.proves_nothing() {
+        "  (nothing expected)"
+    } else {
+        ""
+    };
     format!(
-        " {word}  {:<file_width$}  {name:<NAME$}  {:>3} inv  {:>8}  {:>5} ms",
+        " {word}  {:<file_width$}  {name:<NAME$}  {:>3} inv  {:>8}  {:>5} ms{note}",
         verdict.file,
         verdict.invocations(),
         span(verdict.virtual_time()),
@@ -249,6 +259,7 @@ pub fn json(verdict: &Verdict) -> String {
             Outcome::NotStarted => "not-started",
             Outcome::Interrupted => "interrupted",
         },
+        "nothing_expected": verdict.proves_nothing(),
         "invocations": verdict.invocations(),
         "virtual_ms": u64::try_from(verdict.virtual_time().as_millis()).unwrap_or(u64::MAX),
         "real_ms": u64::try_from(verdict.real().as_millis()).unwrap_or(u64::MAX),

@@ -26,6 +26,7 @@ use crate::assemble::{self, Places};
 use crate::diagnostic::Diagnostic;
 use crate::expect::{self, Expect};
 use crate::file::Scenario;
+use crate::node::{Node, Value};
 use crate::stop::Stop;
 
 use stage::Stage;
@@ -59,6 +60,8 @@ pub struct Run {
     pub broken: Vec<Diagnostic>,
     /// What was not as expected.
     pub failed: Vec<Diagnostic>,
+    /// The scenario expected nothing, and so proves nothing.
+    pub expects_nothing: bool,
     /// The journal.
     pub lines: Vec<Line>,
     /// Where virtual time started.
@@ -132,6 +135,39 @@ pub fn check(scenario: &Scenario) -> Vec<Diagnostic> {
     problems
 }
 
+/// What [`check`] finds, and what is likely to be forgotten or missing on this machine: handlers' files, expectations.
+pub fn lint(scenario: &Scenario) -> Vec<Diagnostic> {
+    let mut problems = check(scenario);
+    if !problems.is_empty() {
+        return problems;
+    }
+    let specs = assemble::functions(scenario, &|_| None).unwrap_or_default();
+    let missing = specs.iter().filter_map(|spec| executor::check(spec).err());
+    problems.extend(missing.map(|error| assemble::start_error(scenario, &error)));
+    if let Some(first) = scenario.steps.first().filter(|_| expects_nothing(scenario)) {
+        let problem = Diagnostic::new(
+            "W201",
+            "the scenario expects nothing: it passes whatever its handlers do",
+        );
+        problems.push(
+            problem
+                .at(first.span, "nobody looks what comes of it")
+                .help("add `expect`, at the end or to a step; `expect: {}` says that nothing may happen"),
+        );
+    }
+    problems
+}
+
+/// Whether a scenario passes whatever happens. An empty `expect` at the end does expect: a closed world.
+pub fn expects_nothing(scenario: &Scenario) -> bool {
+    let mut expects = scenario.expect.is_some();
+    let says = |node: &Node| !matches!(&node.value, Value::Map(entries) if entries.is_empty());
+    for step in &scenario.steps {
+        step.each(&mut |step| expects |= step.expect.as_ref().is_some_and(says));
+    }
+    !expects
+}
+
 /// Runs a scenario.
 pub fn run(scenario: &Scenario, options: &Options) -> Run {
     let began = Instant::now();
@@ -139,6 +175,7 @@ pub fn run(scenario: &Scenario, options: &Options) -> Run {
     let mut run = Run {
         broken: Vec::new(),
         failed: Vec::new(),
+        expects_nothing: expects_nothing(scenario),
         lines: Vec::new(),
         start: scenario.clock_start,
         virtual_time: Duration::ZERO,

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use router::journal::{Line, Recorder};
+use router::name::Seed;
+
+use crate::decode::nearest;
 
 /// The name of the journal in a run's directory.
 pub const JOURNAL: &str = "journal.jsonl";
@@ -122,28 +125,109 @@ pub fn read(path: &Path) -> Result<Vec<Line>, ReadError> {
     Ok(lines)
 }
 
-/// The directory of a run, by its path or by a part of its name below `.triggerfish/runs`; of several the last.
-pub fn find(root: &Path, name: &str) -> Option<PathBuf> {
+/// Longer names of directories are cut, and told apart by a hash.
+const LONGEST_NAME: usize = 200;
+/// Runs that are listed where several are meant.
+const LISTED: usize = 8;
+
+/// What the run of a file is called: its path with `+` for `/`, and `%XX` for what is neither letter nor digit nor one of
+/// `-_.`; no two paths share a name.
+pub fn directory_name(path: &str) -> String {
+    let mut name = String::new();
+    for byte in path.bytes() {
+        match byte {
+            b'/' => name.push('+'),
+            b'-' | b'_' | b'.' => name.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => name.push(char::from(byte)),
+            _ => name.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    if name.len() <= LONGEST_NAME {
+        return name;
+    }
+    let hash = Seed(0).request_id(path);
+    format!("{}~{hash}", &name[name.len() - LONGEST_NAME..])
+}
+
+/// Why no run was found.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// Nothing is called so.
+    #[error("there is no run `{name}`, neither here nor below {}{}", root.display(), did_you_mean(near.as_deref()))]
+    None {
+        /// What was asked for.
+        name: String,
+        /// Where runs are.
+        root: PathBuf,
+        /// The nearest name.
+        near: Option<String>,
+    },
+    /// More than one is.
+    #[error("{count} runs have `{name}` in their names; say which:\n  {}{}", listed.join("\n  "), more(*count, listed.len()))]
+    Several {
+        /// What was asked for.
+        name: String,
+        /// How many there are.
+        count: usize,
+        /// The last of them by name.
+        listed: Vec<String>,
+    },
+}
+
+fn did_you_mean(near: Option<&str>) -> String {
+    near.map(|near| format!("; did you mean `{near}`?"))
+        .unwrap_or_default()
+}
+
+fn more(count: usize, listed: usize) -> String {
+    match count - listed {
+        0 => String::new(),
+        more => format!("\n  and {more} older ones"),
+    }
+}
+
+/// The directory or journal of a run: by its path, by the scenario's file, or by a part of its name below `root`.
+///
+/// # Errors
+/// There is none, or more than one.
+pub fn find(root: &Path, name: &str) -> Result<PathBuf, FindError> {
     let direct = PathBuf::from(name);
-    if direct.exists() {
-        return Some(direct);
+    let scenario = direct
+        .extension()
+        .is_some_and(|end| end == "yaml" || end == "yml");
+    if (direct.is_file() && !scenario) || direct.join(JOURNAL).exists() {
+        return Ok(direct);
     }
-    let below = root.join(name);
-    if below.join(JOURNAL).exists() {
-        return Some(below);
+    let whole = [root.join(name), root.join(directory_name(name))];
+    if let Some(found) = whole.into_iter().find(|path| path.join(JOURNAL).exists()) {
+        return Ok(found);
     }
-    let mut found: Vec<PathBuf> = std::fs::read_dir(root)
-        .ok()?
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| {
-            path.file_name()
-                .and_then(|n| n.to_str())
-                .is_some_and(|n| n.contains(name))
-        })
+    let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+    let mut all: Vec<String> = entries
+        .filter(|entry| entry.path().join(JOURNAL).exists())
+        .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
-    found.sort();
-    found.pop()
+    all.sort();
+    let found: Vec<&String> = all.iter().filter(|run| run.contains(name)).collect();
+    match *found {
+        [only] => Ok(root.join(only)),
+        [] => Err(FindError::None {
+            name: name.to_owned(),
+            root: root.to_owned(),
+            near: nearest(name, all.iter().map(String::as_str)).map(str::to_owned),
+        }),
+        _ => Err(FindError::Several {
+            name: name.to_owned(),
+            count: found.len(),
+            listed: found
+                .iter()
+                .rev()
+                .take(LISTED)
+                .rev()
+                .map(|run| (*run).clone())
+                .collect(),
+        }),
+    }
 }
 
 #[cfg(test)]
@@ -190,5 +274,46 @@ mod tests {
             Entry::Unknown,
             "newer kinds are kept"
         );
+    }
+
+    #[test]
+    fn no_two_files_share_a_directory() {
+        let long = |end: &str| format!("{}/{end}", "x/".repeat(300));
+        let names = [
+            "a/b.yaml",
+            "a_b.yaml",
+            "a+b.yaml",
+            "a%2Bb.yaml",
+            "../a/b.yaml",
+            "é.yaml",
+            " .yaml",
+        ];
+        let mut names: Vec<String> = names.map(str::to_owned).to_vec();
+        names.extend([long("a.yaml"), long("b.yaml"), format!("y{}", long("a.yaml"))]);
+        let encoded: std::collections::BTreeSet<String> =
+            names.iter().map(|name| directory_name(name)).collect();
+        assert_eq!(encoded.len(), names.len(), "{encoded:?}");
+        assert!(encoded.iter().all(|name| name.len() < 255 && !name.contains('/')));
+        assert_eq!(directory_name("a/b.yaml"), "a+b.yaml");
+    }
+
+    #[test]
+    fn a_run_is_found_by_a_part_of_its_name_that_no_other_has() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        for run in ["a+retry.yaml", "b+retry.yaml", "put.yaml"] {
+            drop(FileRecorder::create(&root.join(run)).unwrap());
+        }
+        std::fs::create_dir(root.join("put-empty")).unwrap();
+        let found = |name: &str| find(root, name).map_err(|error| error.to_string());
+        assert_eq!(found("put"), Ok(root.join("put.yaml")));
+        assert_eq!(found("a/retry.yaml"), Ok(root.join("a+retry.yaml")));
+        let several = found("retry").unwrap_err();
+        assert!(
+            several.contains("2 runs") && several.contains("a+retry.yaml\n  b+retry.yaml"),
+            "{several}"
+        );
+        let none = found("pit.yaml").unwrap_err();
+        assert!(none.contains("did you mean `put.yaml`?"), "{none}");
     }
 }

@@ -1,22 +1,18 @@
 //! `triggerfish invoke`: one synchronous call of a project's function, on the system's clock.
 
 use std::io::Read;
-use std::path::Path;
 
 use anyhow::{Context, Result};
-use crossbeam_channel::{bounded, unbounded};
-use executor::{Executor, Options as ExecutorOptions, Pace, Reactor};
-use router::event::{CallDetails, Event, Failure, Lane, Outcome};
-use router::fabric::{Fabric, Inbox, Turn};
-use router::journal::Journal;
-use router::name::{Name, SourceName};
-use router::router::{Input, Router};
-use scenarios::assemble::{self, Places};
-use scenarios::clock::SystemClock;
+use crossbeam_channel::bounded;
+use executor::Reactor;
+use router::event::{CallDetails, Failure, Lane, Outcome};
+use router::fabric::Turn;
+use router::router::Input;
+use scenarios::api;
 use scenarios::diagnostic::Files;
-use scenarios::hands::{LiveHands, Replies};
+use scenarios::hands::Replies;
 use scenarios::scratch::Scratch;
-use scenarios::vars::Builtin;
+use scenarios::world::{Connections, LiveWorld, Plan};
 
 use super::up::{Problem, complain, find_function, fresh_seed, load_checked, on_interrupt};
 use crate::cli::Invoke;
@@ -39,57 +35,31 @@ fn call(args: &Invoke, files: &mut Files) -> Result<Outcome, Problem> {
     let function = find_function(&project, &args.function)?;
     let seed = fresh_seed();
     let scratch = Scratch::new()?;
-    let places = Places {
-        fresh: None,
+    let reactor = Reactor::new()?;
+    let plan = Plan {
         state: None,
         scratch: scratch.path(),
         seed,
+        slots: None,
+        endpoint: None,
+        only: Some(&function),
     };
-    let sources = assemble::sources(&project, &places).map_err(Problem::File)?;
-    let lookup = |builtin: &Builtin| match builtin {
-        Builtin::SourceDirectory(name) => sources
-            .values()
-            .find(|s| s.name.as_str() == name)?
-            .directory
-            .as_deref()
-            .map(shown),
-        _ => None,
-    };
-    let mut specs = assemble::functions(&project, &lookup).map_err(Problem::File)?;
-    specs.retain(|spec| spec.name == function);
-    let (send, news) = unbounded();
-    let options = ExecutorOptions::new(Pace::Live, scratch.path().join("environments"), seed);
-    let reactor = Reactor::new()?;
-    let executor = Executor::start(specs, options, send, &reactor)
-        .map_err(|error| Problem::File(vec![assemble::start_error(&project, &error)]))?;
-    let settings = assemble::settings(&project, None).map_err(Problem::File)?;
+    let world = LiveWorld::new(&project, plan, &reactor).map_err(Problem::File)?;
     let replies = Replies::default();
     let (tell, told) = bounded(1);
     let lane = Lane::Reply(replies.open(move |outcome| drop(tell.send(outcome))));
     let (_arrivals_in, arrivals) = bounded(1);
-    let inbox = Inbox { arrivals, news };
-    let hands = LiveHands::new(executor, replies);
-    let mut fabric = Fabric::new(
-        SystemClock::new(reactor, on_interrupt()?),
-        Router::new(settings, seed),
-        hands,
-        Journal::new(Vec::new()),
-        inbox,
-    );
-    let event = Event {
-        name: Name::new("evt:invoke/1"),
-        id: seed.request_id("evt:invoke/1"),
-        origin: SourceName::new("invoke"),
-        route: None,
-        subject: function.to_string(),
-        to: function,
-        lane,
-        call: Some(Box::new(CallDetails {
-            log_tail: args.log,
-            ..CallDetails::default()
-        })),
-        payload: payload.into(),
+    let mut fabric = world.fabric(Connections {
+        replies,
+        arrivals,
+        recorders: Vec::new(),
+        stop: on_interrupt()?,
+    });
+    let details = CallDetails {
+        log_tail: args.log,
+        ..CallDetails::default()
     };
+    let event = api::event(seed, "evt:invoke/1", &function, lane, details, payload.into());
     let now = fabric.now();
     fabric.take(now, Input::Invoked(event));
     let outcome = loop {
@@ -103,10 +73,6 @@ fn call(args: &Invoke, files: &mut Files) -> Result<Outcome, Problem> {
     };
     fabric.into_hands().stop();
     Ok(outcome)
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
 }
 
 fn payload(text: &str) -> Result<String> {

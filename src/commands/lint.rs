@@ -1,6 +1,8 @@
 //! `triggerfish lint`: everything that can be said about files without running them.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
+use std::path::Path;
 
 use anyhow::Result;
 use scenarios::diagnostic::Files;
@@ -10,21 +12,28 @@ use super::select;
 use crate::cli::Lint;
 use crate::output::{say, talk};
 
-/// Runs the command.
+/// Runs the command. Scenarios come first, with the projects below them; then the projects that none of them uses.
 pub fn run(args: &Lint) -> Result<u8> {
-    let files = select::scenarios(&args.paths)?;
-    if files.is_empty() {
-        talk!("nothing to check: no scenario files");
+    let (scenarios, projects) = (select::scenarios(&args.paths)?, select::projects(&args.paths)?);
+    if scenarios.is_empty() && projects.is_empty() {
+        talk!("nothing to check: no scenario or project files");
         return Ok(super::NOTHING);
     }
-    let mut wrong = 0;
-    for path in &files {
+    let (mut checked, mut wrong, mut warned) = (BTreeSet::new(), 0, 0);
+    let mut count = 0;
+    for path in scenarios.iter().chain(&projects) {
+        if checked.contains(&select::place(path)) {
+            continue;
+        }
         let mut read = Files::default();
         let problems = match load::load_either(path, &mut read) {
-            Ok(scenario) => run::check(&scenario),
+            Ok(scenario) => run::lint(&scenario),
             Err(problems) => problems,
         };
-        wrong += usize::from(!problems.is_empty());
+        checked.extend((0..read.len()).map(|file| select::place(Path::new(read.path(file)))));
+        count += 1;
+        wrong += usize::from(problems.iter().any(|problem| !problem.is_warning()));
+        warned += problems.iter().filter(|problem| problem.is_warning()).count();
         for problem in problems {
             say!(
                 "{}",
@@ -32,6 +41,11 @@ pub fn run(args: &Lint) -> Result<u8> {
             );
         }
     }
-    talk!("{} files checked, {wrong} with errors", files.len());
+    let warnings = match warned {
+        0 => String::new(),
+        1 => ", 1 warning".to_owned(),
+        n => format!(", {n} warnings"),
+    };
+    talk!("{count} files checked, {wrong} with errors{warnings}");
     Ok(if wrong == 0 { super::OK } else { super::USAGE })
 }

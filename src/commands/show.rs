@@ -1,6 +1,6 @@
 //! `triggerfish show`: a journal as a timeline.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use router::journal::{Entry, Line};
 use router::time::Timestamp;
 use scenarios::{runs, timeline};
@@ -10,13 +10,7 @@ use crate::output::{self, say};
 
 /// Runs the command.
 pub fn run(args: &Show) -> Result<u8> {
-    let Some(path) = runs::find(&args.runs, &args.run) else {
-        bail!(
-            "there is no run `{}`, neither here nor below {}",
-            args.run,
-            args.runs.display()
-        );
-    };
+    let path = runs::find(&args.runs, &args.run)?;
     let lines = runs::read(&path)?;
     if args.format == Format::Json {
         for line in &lines {

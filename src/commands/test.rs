@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Instant;
@@ -12,6 +12,7 @@ use scenarios::diagnostic::{Diagnostic, Files};
 use scenarios::load;
 use scenarios::report::{Outcome, Verdict, block, json, line, summary};
 use scenarios::run::{self, Options};
+use scenarios::runs;
 use scenarios::stop::Stop;
 
 use super::select;
@@ -51,6 +52,8 @@ pub fn run(args: &Test) -> Result<u8> {
 
 struct Loaded {
     shown: String,
+    /// Where the file really is: its journal is called after that.
+    place: String,
     files: Files,
     scenario: Result<scenarios::file::Scenario, Vec<Diagnostic>>,
 }
@@ -79,6 +82,7 @@ fn load_one(path: &Path) -> Loaded {
     });
     Loaded {
         shown: select::shown(path),
+        place: select::shown(&select::place(path)),
         files,
         scenario,
     }
@@ -145,7 +149,8 @@ fn run_one(one: &Loaded, args: &Test, stop: &Stop) -> Verdict {
         }
     };
     verdict.name.clone_from(&scenario.name);
-    let journal = args.runs.join(run_name(&one.shown));
+    // The same scenario always writes to the same place, so runs do not pile up.
+    let journal = args.runs.join(runs::directory_name(&one.place));
     let options = Options {
         seed: args.seed,
         journal: Some(journal.clone()),
@@ -215,21 +220,6 @@ fn around_difference(line: &str, other: &str) -> String {
         },
     );
     format!("{before}{shown}{after}")
-}
-
-/// The same scenario always writes to the same place, so runs do not pile up.
-fn run_name(shown: &str) -> PathBuf {
-    let safe: String = shown
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || c == '-' || c == '.' {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect();
-    PathBuf::from(safe)
 }
 
 fn print_one(verdict: &Verdict, args: &Test, width: usize) {

@@ -11,13 +11,13 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use crossbeam_channel::{bounded, unbounded};
-use executor::{Executor, Options as ExecutorOptions, Pace, Reactor};
-use router::fabric::{Fabric, Inbox, Turn};
-use router::journal::{Entry, Journal, Recorder};
+use crossbeam_channel::bounded;
+use executor::Reactor;
+use router::fabric::{Fabric, Turn};
+use router::journal::{Entry, Recorder};
 use router::name::{FunctionName, Seed};
-use router::router::{Input, Router};
-use scenarios::assemble::{self, Places};
+use router::router::Input;
+use scenarios::assemble;
 use scenarios::clock::{SystemClock, system_now};
 use scenarios::cycle::CycleWatch;
 use scenarios::diagnostic::{Diagnostic, Files};
@@ -27,7 +27,7 @@ use scenarios::live::Terminal;
 use scenarios::scratch::{self, Scratch};
 use scenarios::screen::Screen;
 use scenarios::stop::{self, Stop};
-use scenarios::vars::Builtin;
+use scenarios::world::{Connections, LiveWorld, Plan};
 use scenarios::{load, render, run, runs::FileRecorder};
 use sources::host::{Host, Parts};
 use sources::source::{Bell, Emitter};
@@ -127,32 +127,16 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     let address = listener.local_addr()?;
     let scratch = Scratch::new()?;
     let seed = fresh_seed();
-    let slots = args.slots.unwrap_or_else(default_slots);
-    let settings = assemble::settings(project, Some(slots)).map_err(Problem::File)?;
-    let places = Places {
-        fresh: None,
+    let plan = Plan {
         state: Some(&args.data_dir),
         scratch: scratch.path(),
         seed,
-    };
-    let ready = assemble::sources(project, &places).map_err(Problem::File)?;
-    let directories: BTreeMap<String, String> = ready
-        .values()
-        .filter_map(|r| Some((r.name.to_string(), r.directory.as_ref()?.display().to_string())))
-        .collect();
-    let lookup = |builtin: &Builtin| match builtin {
-        Builtin::SourceDirectory(name) => directories.get(name).cloned(),
-        _ => None,
-    };
-    let specs = assemble::functions(project, &lookup).map_err(Problem::File)?;
-    let names: Vec<FunctionName> = specs.iter().map(|spec| spec.name.clone()).collect();
-    let (send, news) = unbounded();
-    let options = ExecutorOptions {
+        slots: Some(args.slots.unwrap_or_else(default_slots)),
         endpoint: Some(format!("http://{address}")),
-        ..ExecutorOptions::new(Pace::Live, scratch.path().join("environments"), seed)
+        only: None,
     };
-    let executor = Executor::start(specs, options, send, &reactor)
-        .map_err(|error| Problem::File(vec![assemble::start_error(project, &error)]))?;
+    let mut world = LiveWorld::new(project, plan, &reactor).map_err(Problem::File)?;
+    let (names, ready) = (world.functions.clone(), std::mem::take(&mut world.sources));
     let (arrivals_in, arrivals) = bounded(ARRIVALS);
     let entrance = Entrance::new(arrivals_in, reactor.doorbell());
     let hosts = host_sources(project, ready, seed, &entrance)?;
@@ -173,16 +157,12 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         Box::new(Terminal::new(color, screen.pen())),
         Box::<CycleWatch>::default(),
     ];
-    let hands = LiveHands::new(executor, replies);
-    let inbox = Inbox { arrivals, news };
-    let router = Router::new(settings, seed);
-    let mut fabric = Fabric::new(
-        SystemClock::new(Arc::clone(&reactor), stop),
-        router,
-        hands,
-        Journal::new(recorders),
-        inbox,
-    );
+    let mut fabric = world.fabric(Connections {
+        replies,
+        arrivals,
+        recorders,
+        stop,
+    });
     fabric.note(Entry::Head {
         version: router::journal::VERSION,
         tool: concat!("triggerfish ", env!("CARGO_PKG_VERSION")).to_owned(),

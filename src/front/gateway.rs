@@ -19,18 +19,18 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::TokioIo;
-use router::event::{CallDetails, Event, Failure, Lane, Outcome};
-use router::name::{FunctionName, Name, RequestId, Seed, SourceName};
+use router::event::{CallDetails, Event, Lane, Outcome};
+use router::name::{FunctionName, RequestId, Seed};
 use router::router::Input;
-use router::settings::function_arn;
+use scenarios::api::error::ApiError;
+use scenarios::api::{self, Call, InvocationType};
 use scenarios::assemble::{ACCOUNT, REGION};
 use scenarios::hands::{Entrance, Replies};
 use scenarios::stop::Stop;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::error::ApiError;
-use super::lambda::{self, InvocationType, Invoke};
+use super::lambda;
 
 /// What every connection shares.
 pub struct Gateway {
@@ -128,7 +128,7 @@ async fn call(
     id: &RequestId,
 ) -> Result<Answer, ApiError> {
     let (head, body) = request.into_parts();
-    let limit = lambda::SYNC_LIMIT + 1024 * 1024;
+    let limit = api::SYNC_LIMIT + 1024 * 1024;
     let body = match Limited::new(body, limit).collect().await {
         Ok(body) => body.to_bytes(),
         Err(why) => return Err(too_large(&head, &*why)),
@@ -148,18 +148,26 @@ async fn call(
     })?;
     invoke.function.check_place(REGION, ACCOUNT)?;
     let function = FunctionName::new(invoke.function.name.as_str());
-    if !gateway.functions.contains(&function) {
-        let qualifier = invoke.function.qualifier.as_deref().unwrap_or("$LATEST");
-        let arn = function_arn(REGION, ACCOUNT, &function);
-        return Err(ApiError::not_found(&format!("{arn}:{qualifier}")));
-    }
-    let payload = lambda::payload(&invoke.body)?;
-    let event = |lane| event(&invoke, &function, name, id, payload, lane);
+    let call = Call {
+        kind: invoke.kind,
+        function: &function,
+        qualifier: invoke.function.qualifier.as_deref(),
+        body: &invoke.body,
+    };
+    let payload = api::check(call, |function| gateway.functions.contains(function))?;
+    let details = CallDetails {
+        qualifier: invoke.function.qualifier.clone(),
+        client_context: invoke.client_context.clone(),
+        log_tail: invoke.tail,
+        trace: invoke.trace.clone(),
+    };
+    let event = |lane| api::event(gateway.seed, &name, &function, lane, details, payload);
+    let status = invoke.kind.status();
     match invoke.kind {
-        InvocationType::DryRun => Ok(respond(204, id, &[], Bytes::new())),
+        InvocationType::DryRun => Ok(respond(status, id, &[], Bytes::new())),
         InvocationType::Event => {
             send(gateway, event(Lane::Queue)).await?;
-            Ok(respond(202, id, &[], Bytes::new()))
+            Ok(respond(status, id, &[], Bytes::new()))
         }
         InvocationType::RequestResponse => {
             let (tell, answer) = tokio::sync::oneshot::channel();
@@ -176,33 +184,7 @@ async fn call(
 fn too_large(head: &hyper::http::request::Parts, why: &(dyn std::error::Error + 'static)) -> ApiError {
     tracing::debug!(error = %why, "a body was not read");
     let size = head.headers.get("content-length").and_then(|v| v.to_str().ok());
-    ApiError::too_large(size.unwrap_or("too many"), "RequestResponse", lambda::SYNC_LIMIT)
-}
-
-fn event(
-    invoke: &Invoke,
-    to: &FunctionName,
-    name: String,
-    id: &RequestId,
-    payload: Bytes,
-    lane: Lane,
-) -> Event {
-    Event {
-        name: Name::new(name),
-        id: id.clone(),
-        origin: SourceName::new("invoke"),
-        route: None,
-        subject: to.to_string(),
-        to: to.clone(),
-        lane,
-        call: Some(Box::new(CallDetails {
-            qualifier: invoke.function.qualifier.clone(),
-            client_context: invoke.client_context.clone(),
-            log_tail: invoke.tail,
-            trace: invoke.trace.clone(),
-        })),
-        payload,
-    }
+    ApiError::too_large(size.unwrap_or("too many"), "RequestResponse", api::SYNC_LIMIT)
 }
 
 /// Hands an event to the fabric; where its inbox is full the caller waits, on a thread of its own.
@@ -221,20 +203,20 @@ async fn send(gateway: &Gateway, event: Event) -> Result<(), ApiError> {
 }
 
 fn reply_of(outcome: Outcome, id: &RequestId, tail: bool) -> Result<Answer, ApiError> {
+    let answer = api::answer(outcome)?;
     let mut headers = vec![("x-amz-executed-version", "$LATEST".to_owned())];
     if tail {
-        headers.push(("x-amz-log-result", STANDARD.encode(&outcome.log)));
+        headers.push(("x-amz-log-result", STANDARD.encode(&answer.log)));
     }
-    let body = match outcome.result {
-        Ok(body) => body,
-        Err(Failure::Function(error)) => {
-            headers.push(("x-amz-function-error", "Unhandled".to_owned()));
-            error.payload
-        }
-        Err(Failure::Throttled(reason)) => return Err(ApiError::throttled(&format!("{reason:?}"))),
-        Err(Failure::System(message)) => return Err(ApiError::service(&message)),
-    };
-    Ok(respond(200, id, &headers, body))
+    if let Some(error) = answer.function_error {
+        headers.push(("x-amz-function-error", error.to_owned()));
+    }
+    Ok(respond(
+        InvocationType::RequestResponse.status(),
+        id,
+        &headers,
+        answer.payload,
+    ))
 }
 
 fn error(id: &RequestId, problem: &ApiError) -> Answer {

@@ -1,32 +1,14 @@
 //! The Lambda API's part of the front: HTTP in, one [`Invoke`] out, by a pure function.
 //!
-//! Owns the wire contract of Invoke (spec/lambda §5). Every other
-//! operation of the API is answered with an error that says so. Deliberately absent: sockets.
+//! Owns the wire contract of Invoke (spec/lambda §5). Every other operation of the API is answered with an error that
+//! says so. Deliberately absent: sockets, and the checks of [`api`], which do not depend on HTTP.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use router::name::unhex;
+use scenarios::api::error::ApiError;
+use scenarios::api::{self, InvocationType};
 
-use super::error::ApiError;
 use super::name::{self, Named};
-
-/// The largest body of a synchronous invoke, in bytes.
-pub const SYNC_LIMIT: usize = 6_291_456;
-/// The largest body of an asynchronous invoke, in bytes (since October 2025).
-pub const ASYNC_LIMIT: usize = 1_048_576;
-/// The longest `X-Amz-Client-Context`, in characters of base64.
-const CLIENT_CONTEXT_LIMIT: usize = 3583;
-
-/// `X-Amz-Invocation-Type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InvocationType {
-    /// The caller waits.
-    RequestResponse,
-    /// Accepted at once, retried later.
-    Event,
-    /// Only checked.
-    DryRun,
-}
 
 /// What a request asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,7 +23,7 @@ pub struct Invoke {
     pub client_context: Option<String>,
     /// The caller's `X-Amzn-Trace-Id`.
     pub trace: Option<String>,
-    /// The body, not looked at yet: [`payload`] does.
+    /// The body, not looked at yet: [`api::check`] does.
     pub body: Bytes,
 }
 
@@ -113,9 +95,8 @@ pub fn parse(request: &Request<'_>) -> Result<Invoke, ApiError> {
         return Err(ApiError::unsupported("X-Amz-Tenant-Id (tenant isolation)"));
     }
     let client_context = (request.header)("x-amz-client-context")
-        .map(|c| client_context(&c))
+        .map(|c| api::client_context(&c))
         .transpose()?;
-    check_size(kind, request.body.len())?;
     Ok(Invoke {
         function: named,
         kind,
@@ -126,85 +107,21 @@ pub fn parse(request: &Request<'_>) -> Result<Invoke, ApiError> {
     })
 }
 
-fn check_size(kind: InvocationType, size: usize) -> Result<(), ApiError> {
-    let (limit, word) = match kind {
-        InvocationType::Event => (ASYNC_LIMIT, "Event"),
-        _ => (SYNC_LIMIT, "RequestResponse"),
-    };
-    if size <= limit {
-        return Ok(());
-    }
-    Err(ApiError::too_large(&size.to_string(), word, limit))
-}
-
-/// The event in a body: any JSON document; nothing at all is `{}`. Looked at only when there is somebody to get it
-/// (spec/lambda §5.3).
-///
-/// # Errors
-/// Bytes that are no JSON, with the place.
-pub fn payload(body: &Bytes) -> Result<Bytes, ApiError> {
-    if body.is_empty() {
-        return Ok(Bytes::from_static(b"{}"));
-    }
-    // The parser does not look into the strings it skips.
-    let text = std::str::from_utf8(body).map_err(|e| {
-        let before = &body[..e.valid_up_to()];
-        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
-        let column = before.iter().rev().take_while(|b| **b != b'\n').count() + 1;
-        not_json("Invalid UTF-8", line, column)
-    })?;
-    match serde_json::from_str::<serde::de::IgnoredAny>(text) {
-        Ok(_) => Ok(body.clone()),
-        Err(e) => Err(not_json(&e.to_string(), e.line(), e.column())),
-    }
-}
-
-fn not_json(why: &str, line: usize, column: usize) -> ApiError {
-    let text = format!(
-        "Could not parse request body into json: Could not parse payload into json: {why}\n at [Source: \
-         REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: {line}, column: {column}]"
-    );
-    ApiError::user(400, "InvalidRequestContentException", text)
-}
-
-fn client_context(text: &str) -> Result<String, ApiError> {
-    let bad = |why: &str| {
-        let message = format!("Client context must be a valid Base64-encoded JSON object: {why}");
-        ApiError::user(400, "InvalidRequestContentException", message)
-    };
-    if text.len() > CLIENT_CONTEXT_LIMIT {
-        return Err(bad(&format!(
-            "{} characters, at most {CLIENT_CONTEXT_LIMIT}",
-            text.len()
-        )));
-    }
-    let bytes = STANDARD.decode(text).map_err(|e| bad(&e.to_string()))?;
-    let decoded = String::from_utf8(bytes).map_err(|e| bad(&e.to_string()))?;
-    match serde_json::from_str::<serde_json::Value>(&decoded) {
-        Ok(serde_json::Value::Object(_)) => Ok(decoded.replace(['\r', '\n'], " ")),
-        Ok(_) => Err(bad("not an object")),
-        Err(e) => Err(bad(&e.to_string())),
-    }
-}
-
 /// Percent-decoding; a broken escape stays as it is.
 fn decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut i = 0;
-    while i < bytes.len() {
-        let hex = bytes.get(i + 1..i + 3).and_then(|h| std::str::from_utf8(h).ok());
-        match hex
-            .filter(|_| bytes[i] == b'%')
-            .and_then(|h| u8::from_str_radix(h, 16).ok())
-        {
-            Some(byte) => {
-                out.push(byte);
-                i += 3;
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let escaped = (*first == b'%').then(|| after.split_at_checked(2)).flatten();
+        let decoded = escaped.and_then(|(pair, after)| Some((unhex(pair)?, after)));
+        match decoded {
+            Some((byte, after)) => {
+                out.extend(byte);
+                rest = after;
             }
             None => {
-                out.push(bytes[i]);
-                i += 1;
+                out.push(*first);
+                rest = after;
             }
         }
     }
@@ -259,6 +176,20 @@ mod tests {
     }
 
     #[test]
+    fn a_broken_escape_stays_as_it_is() {
+        for (text, read) in [
+            ("%41%2f", "A/"),
+            ("%+1", "%+1"),
+            ("%4", "%4"),
+            ("%", "%"),
+            ("%%41", "%A"),
+            ("%-1%zz", "%-1%zz"),
+        ] {
+            assert_eq!(decode(text), read);
+        }
+    }
+
+    #[test]
     fn words_nobody_knows_are_refused() {
         let path = "/2015-03-31/functions/f/invocations";
         for (header, value) in [("x-amz-log-type", "tail"), ("x-amz-invocation-type", "Later")] {
@@ -267,40 +198,6 @@ mod tests {
         }
         let tenant = ask(path, &[("x-amz-tenant-id", "t")], b"").err();
         assert_eq!(tenant.map(|e| e.status), Some(501));
-    }
-
-    #[test]
-    fn a_payload_is_utf8() {
-        let read = |body: &'static [u8]| payload(&Bytes::from_static(body));
-        let error = read(b"{\n \"\xff\": 1}").err();
-        assert!(
-            error.is_some_and(|e| e.body.contains("Invalid UTF-8") && e.body.contains("line: 2, column: 3"))
-        );
-        assert!(read("\"\u{e9}\"".as_bytes()).is_ok());
-    }
-
-    #[test]
-    fn no_body_is_an_empty_object_and_bad_json_is_refused() {
-        let path = "/2015-03-31/functions/f/invocations";
-        assert_eq!(
-            ask(path, &[], b"").and_then(|i| payload(&i.body)),
-            Ok(Bytes::from_static(b"{}"))
-        );
-        let error = payload(&Bytes::from_static(b"{bad")).err();
-        assert_eq!(
-            error.map(|e| (e.status, e.code)),
-            Some((400, "InvalidRequestContentException"))
-        );
-    }
-
-    #[test]
-    fn limits_are_those_of_the_invocation_type() {
-        assert!(check_size(InvocationType::RequestResponse, SYNC_LIMIT).is_ok());
-        assert!(check_size(InvocationType::Event, ASYNC_LIMIT).is_ok());
-        let error = check_size(InvocationType::Event, ASYNC_LIMIT + 1)
-            .err()
-            .map(|e| (e.status, e.code));
-        assert_eq!(error, Some((413, "RequestEntityTooLargeException")));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Owns their shape (spec/lambda §2). Deliberately absent: whether the function exists, and whose ARN it is.
 
-use super::error::ApiError;
+use scenarios::api::error::ApiError;
 
 /// What AWS prints when a name has another shape (spec/lambda §2).
 const NAME_RULE: &str = r"Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?";

@@ -1,10 +1,12 @@
 //! Expected invocations against those that were seen.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
 use super::model::{Attempt, Expect, Invocation, parse_at};
+use super::pairing::{self, Pairing};
 use super::seen::{Seen, SeenEvent};
 use super::{judge_lines, with_mismatches};
 use crate::cause::Cause;
@@ -15,18 +17,13 @@ use crate::timeline::clock;
 
 /// Judges `invocations`, and what the closed world says of the rest.
 pub fn judge(expect: &Expect, seen: &Seen<'_>, out: &mut Vec<Diagnostic>) {
-    let mut taken = vec![false; seen.events.len()];
-    for expected in &expect.invocations {
-        let ranges = expected.times.is_some();
-        let free = (0..seen.events.len())
-            .filter(|i| !taken[*i] && seen.events[*i].function == expected.function.value);
-        let free: Vec<usize> = free.collect();
-        let fits = |i: &&usize| event_fits(expected, &seen.events[**i]);
-        let chosen: Vec<usize> = match (ranges, expect.any_order) {
-            (true, _) => free.iter().filter(fits).copied().collect(),
-            (false, true) => free.iter().filter(fits).take(1).copied().collect(),
-            (false, false) => free.iter().take(1).filter(fits).copied().collect(),
-        };
+    let explained = match expect.any_order {
+        true => pairing::in_any_order(expect, seen),
+        false => pairing::in_order(expect, seen),
+    };
+    let mut told = BTreeSet::new();
+    for (i, expected) in expect.invocations.iter().enumerate() {
+        let chosen: Vec<usize> = explained.events_of(i).collect();
         if let Some(times) = &expected.times {
             if let Err(found) = matcher::matches(times, &Json::from(chosen.len())) {
                 let what = format!(
@@ -37,26 +34,29 @@ pub fn judge(expect: &Expect, seen: &Seen<'_>, out: &mut Vec<Diagnostic>) {
                 out.push(with_mismatches(Diagnostic::new("E203", what), times, &found));
             }
         } else if chosen.is_empty() {
-            out.push(missing(expected, free.first().map(|i| &seen.events[*i]), seen));
-            if let Some(first) = free.first() {
-                taken[*first] = true;
-            }
+            out.push(missing(
+                expected,
+                explained.instead_of(i).map(|e| &seen.events[e]),
+                seen,
+            ));
         }
-        for i in chosen {
-            taken[i] = true;
-            judge_one(expect, expected, &seen.events[i], out);
+        for e in chosen {
+            let before = out.len();
+            judge_one(expect, expected, &seen.events[e], out);
+            if out.len() > before {
+                told.insert(e);
+            }
         }
     }
     if expect.at_step {
         return;
     }
     if expect.closed.covers("invocations") {
-        let surprises = seen
-            .events
-            .iter()
-            .zip(&taken)
-            .filter(|(event, taken)| !**taken && !event.attempts.is_empty());
-        for (event, _) in surprises {
+        let surprises = (0..seen.events.len()).filter(|e| !explained.is_taken(*e));
+        for event in surprises
+            .map(|e| &seen.events[e])
+            .filter(|event| !event.attempts.is_empty())
+        {
             let what = format!("{} was invoked, and no line explains it", event.function);
             let problem = Diagnostic::new("E210", what).at(expect.span, "");
             let problem = problem.note(format!("{}: {}", event.name, shorten(&event.body.to_string())));
@@ -64,15 +64,8 @@ pub fn judge(expect: &Expect, seen: &Seen<'_>, out: &mut Vec<Diagnostic>) {
         }
     }
     if expect.closed.covers("logs") {
-        error_logs(expect, seen, out);
+        error_logs(expect, seen, &explained, &told, out);
     }
-}
-
-fn event_fits(expected: &Invocation, event: &SeenEvent<'_>) -> bool {
-    expected
-        .event
-        .as_ref()
-        .is_none_or(|node| matcher::matches(node, &event.body).is_ok())
 }
 
 fn missing(expected: &Invocation, instead: Option<&SeenEvent<'_>>, seen: &Seen<'_>) -> Diagnostic {
@@ -130,7 +123,13 @@ fn failure(expected: &Invocation, event: &SeenEvent<'_>) -> Diagnostic {
     problem.help("if it is meant to fail, expect its `outcome` or list its `attempts`")
 }
 
-fn judge_details(expect: &Expect, expected: &Invocation, event: &SeenEvent<'_>, out: &mut Vec<Diagnostic>) {
+/// Everything about an event but its document.
+pub(super) fn judge_details(
+    expect: &Expect,
+    expected: &Invocation,
+    event: &SeenEvent<'_>,
+    out: &mut Vec<Diagnostic>,
+) {
     let function = &expected.function.value;
     match &expected.attempts {
         Some(attempts) => judge_attempts(function, attempts, event, out),
@@ -264,31 +263,46 @@ fn judge_attempts(
     }
 }
 
-/// A line that says ERROR, which neither `logs` of an invocation nor of the end explains.
-fn error_logs(expect: &Expect, seen: &Seen<'_>, out: &mut Vec<Diagnostic>) {
+/// A line that says ERROR in an event that was not meant to fail, and which no `logs` explains; where the event was
+/// already `told` to differ, that comes first.
+fn error_logs(
+    expect: &Expect,
+    seen: &Seen<'_>,
+    explained: &Pairing,
+    told: &BTreeSet<usize>,
+    out: &mut Vec<Diagnostic>,
+) {
     let is_error = |line: &str| line.starts_with("[ERROR]") || line.contains("\tERROR\t");
-    for event in &seen.events {
+    for (e, event) in seen.events.iter().enumerate() {
+        let expected = explained.expectation_of(e).map(|i| &expect.invocations[i]);
+        let meant = expected.is_some_and(|expected| expected.logs.is_some() || expects_failure(expected));
         let listed = expect
             .logs
             .iter()
-            .any(|(function, _)| function.value == event.function)
-            || expect
-                .invocations
-                .iter()
-                .any(|i| i.function.value == event.function && i.logs.is_some());
-        let failed_as_expected = expect
-            .invocations
-            .iter()
-            .any(|i| i.function.value == event.function && (i.attempts.is_some() || i.outcome.is_some()));
-        if listed || failed_as_expected {
+            .any(|(function, _)| function.value == event.function);
+        if meant || listed || told.contains(&e) {
             continue;
         }
         if let Some(line) = event.logs.iter().find(|line| is_error(line)) {
             let what = format!("{} logged an error that no line explains", event.function);
             let problem = Diagnostic::new("E212", what)
-                .at(expect.span, "")
+                .at(
+                    expected.map_or(expect.span, |expected| expected.function.span),
+                    "",
+                )
                 .note(format!("| {}", shorten(line)));
             out.push(problem.help("expect it in `logs`, or say `closed: { except: [logs] }`"));
         }
     }
 }
+
+/// Whether an expectation says that the event, or an attempt of it, fails.
+fn expects_failure(expected: &Invocation) -> bool {
+    let fails = |outcome: &Option<Located<String>>| outcome.as_ref().is_some_and(|o| o.value != "ok");
+    let mut attempts = expected.attempts.iter().flat_map(|attempts| &attempts.value);
+    fails(&expected.outcome) || attempts.any(|a| fails(&a.outcome) || a.error.is_some())
+}
+
+#[cfg(test)]
+#[path = "invocations_tests.rs"]
+mod tests;

@@ -24,8 +24,23 @@ pub(super) fn fits(expected: &Node, actual: &Json) -> bool {
                 .collect()
         })
         .collect();
-    let mut owner = vec![None; actual.len()];
-    (0..expected.len()).all(|i| place(i, &fitting, &mut owner, &mut vec![false; actual.len()]))
+    assign(&fitting, actual.len()).iter().all(Option::is_some)
+}
+
+/// Gives as many expectations as possible a value of their own, earlier ones first. `fitting` lists for each the values
+/// that fit, the preferred one first.
+pub fn assign(fitting: &[Vec<usize>], values: usize) -> Vec<Option<usize>> {
+    let mut owner = vec![None; values];
+    for i in 0..fitting.len() {
+        place(i, fitting, &mut owner, &mut vec![false; values]);
+    }
+    let mut assigned = vec![None; fitting.len()];
+    for (j, owner) in owner.into_iter().enumerate() {
+        if let Some(i) = owner {
+            assigned[i] = Some(j);
+        }
+    }
+    assigned
 }
 
 /// Finds a value for expectation `i`, moving others where they fit as well.

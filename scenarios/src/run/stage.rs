@@ -28,7 +28,6 @@ use crate::file::Scenario;
 use crate::hands::{VirtualHands, Watched};
 use crate::runs::{FileRecorder, MemoryRecorder};
 use crate::scratch::Scratch;
-use crate::vars::Builtin;
 
 /// Why a scenario cannot go on.
 pub(super) enum Halt {
@@ -72,10 +71,7 @@ impl<'a> Stage<'a> {
             seed,
         };
         let ready = assemble::sources(scenario, &places)?;
-        let directories: BTreeMap<String, PathBuf> = ready
-            .values()
-            .filter_map(|r| Some((r.name.as_str().to_owned(), r.directory.clone()?)))
-            .collect();
+        let directories = assemble::directories(&ready);
         let make = |path: &Path| {
             std::fs::create_dir_all(path).map_err(|e| problem(format!("{}: {e}", path.display())))
         };
@@ -84,18 +80,19 @@ impl<'a> Stage<'a> {
             .keys()
             .try_for_each(|name| make(&scratch.join(name.as_str())))?;
         put_fixtures(scenario, &directories)?;
-        let specs = assemble::functions(scenario, &|builtin| {
-            builtin_value(builtin, &directories, scenario.clock_start)
-        })?;
+        let specs = assemble::functions(scenario, &assemble::builtins(&directories, scenario.clock_start))?;
         let (send, news) = unbounded::<News>();
         let executor_options = ExecutorOptions {
             init_timeout: scenario.limits.init,
             patience: scenario.limits.patience,
             ..ExecutorOptions::new(Pace::Virtual, scratch.join("environments"), seed)
         };
+        // As the file names it and as a handler sees it.
+        let spelled = |path: &Path| [std::path::absolute(path), std::fs::canonicalize(path)];
+        let shown = |path: PathBuf| path.display().to_string();
         let code: BTreeSet<String> = specs
             .iter()
-            .filter_map(|spec| Some(std::path::absolute(&spec.code).ok()?.display().to_string()))
+            .flat_map(|spec| spelled(&spec.code).into_iter().flatten().map(shown))
             .collect();
         let names: Vec<FunctionName> = specs.iter().map(|spec| spec.name.clone()).collect();
         let reactor = Reactor::new().map_err(|e| problem(e.to_string()))?;
@@ -122,9 +119,11 @@ impl<'a> Stage<'a> {
         let deadline = Instant::now() + scenario.timeout;
         let clock = VirtualClock::new(scenario.clock_start, reactor, options.stop.clone(), deadline);
         let mut journal = Journal::new(recorders);
-        journal.hide(root.path().display().to_string(), "${run}");
+        for path in spelled(root.path()).into_iter().flatten() {
+            journal.hide(&shown(path), "${run}");
+        }
         // Where the code lies is no part of the story; on AWS it lies here.
-        code.into_iter().for_each(|code| journal.hide(code, "/var/task"));
+        code.iter().for_each(|code| journal.hide(code, "/var/task"));
         let mut fabric = Fabric::new(clock, Router::new(settings, seed), hands, journal, inbox);
         fabric.note(Entry::Head {
             version: router::journal::VERSION,
@@ -193,7 +192,7 @@ impl<'a> Stage<'a> {
     }
 
     pub(super) fn judge(&self, expect: &Expect, reply: Option<&Reply>) -> Vec<Diagnostic> {
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let buckets: BTreeMap<&str, &PathBuf> =
             self.directories.iter().map(|(k, v)| (k.as_str(), v)).collect();
         let objects = |bucket: &str| {
@@ -211,17 +210,5 @@ impl<'a> Stage<'a> {
                 reply,
             },
         )
-    }
-}
-
-pub(super) fn builtin_value(
-    builtin: &Builtin,
-    directories: &BTreeMap<String, PathBuf>,
-    now: Timestamp,
-) -> Option<String> {
-    match builtin {
-        Builtin::SourceDirectory(name) => directories.get(name).map(|path| path.display().to_string()),
-        Builtin::Now => Some(now.iso_millis()),
-        _ => None,
     }
 }

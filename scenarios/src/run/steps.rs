@@ -1,17 +1,22 @@
 //! What each step does to the world, and what its caller is told.
 
-use router::event::{CallDetails, Event, Failure, Lane, Outcome, Payload};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use router::event::{CallDetails, Lane, Outcome, Payload};
 use router::fabric::Turn;
 use router::journal::Entry;
 use router::name::{FunctionName, Name, SourceName};
 use router::time::Timestamp;
 
 use super::Run;
-use super::stage::{Halt, Stage, builtin_value};
+use super::stage::{Halt, Stage};
+use crate::api::error::ApiError;
+use crate::api::{self, Call, InvocationType};
+use crate::assemble;
 use crate::diagnostic::Diagnostic;
 use crate::expect::Reply;
 use crate::file::step::{Invoke, InvokeType, LogType, Step, Verb};
-use crate::vars::{Builtin, fill_node};
+use crate::vars::fill_node;
 
 impl Stage<'_> {
     pub(super) fn step(&mut self, step: &Step, suffix: &str, run: &mut Run) -> Result<(), Halt> {
@@ -67,7 +72,7 @@ impl Stage<'_> {
                     self.touch(step, &id, &path.value.source, Touch::Delete { key })?;
                 }
             }
-            Verb::Invoke(invoke) => return self.invoke(invoke, &id, now).map(Some),
+            Verb::Invoke(invoke) => return Ok(Some(self.invoke(invoke, &id, now))),
             Verb::Advance(by) => self.advance(now + *by)?,
             Verb::Settle => self.settle()?,
             Verb::Parallel(steps) => {
@@ -121,62 +126,56 @@ impl Stage<'_> {
         Ok(())
     }
 
-    fn invoke(&mut self, invoke: &Invoke, id: &str, now: Timestamp) -> Result<Waiting, Halt> {
-        if invoke.kind == InvokeType::DryRun {
-            return Ok(Waiting::Answered(Reply {
-                status: 204,
-                payload: Vec::new(),
-                error: None,
-                log_tail: None,
-            }));
-        }
-        let name = format!("evt:{id}/1");
+    /// Calls a function as a client would: what the API refuses is its answer, and nothing runs.
+    fn invoke(&mut self, invoke: &Invoke, id: &str, now: Timestamp) -> Waiting {
+        self.call(invoke, id, now)
+            .unwrap_or_else(|refused| Waiting::Answered(refusal(refused)))
+    }
+
+    fn call(&mut self, invoke: &Invoke, id: &str, now: Timestamp) -> Result<Waiting, ApiError> {
         let json = |node: &crate::node::Node| {
-            let lookup = |builtin: &Builtin| builtin_value(builtin, &self.directories, now);
+            let lookup = assemble::builtins(&self.directories, now);
             serde_json::to_vec(&fill_node(node, &lookup)).unwrap_or_default()
         };
-        let payload: Payload = invoke
-            .payload
-            .as_ref()
-            .map_or_else(|| b"{}".to_vec(), json)
-            .into();
-        let client_context = invoke
-            .client_context
-            .as_ref()
-            .map(json)
-            .and_then(|bytes| String::from_utf8(bytes).ok());
-        let tail = invoke.log == Some(LogType::Tail);
-        let (lane, waiting) = match invoke.kind {
-            InvokeType::Event => {
-                let reply = Reply {
-                    status: 202,
-                    payload: Vec::new(),
-                    error: None,
-                    log_tail: None,
-                };
-                (Lane::Queue, Waiting::Answered(reply))
-            }
-            _ => {
+        let function = FunctionName::new(invoke.function.value.as_str());
+        let body = invoke.payload.as_ref().map(json).unwrap_or_default();
+        let context = invoke.client_context.as_ref().map(json);
+        let client_context = context
+            .map(|bytes| api::client_context(&STANDARD.encode(bytes)))
+            .transpose()?;
+        let kind = match invoke.kind {
+            InvokeType::Sync => InvocationType::RequestResponse,
+            InvokeType::Event => InvocationType::Event,
+            InvokeType::DryRun => InvocationType::DryRun,
+        };
+        let call = Call {
+            kind,
+            function: &function,
+            qualifier: None,
+            body: &body.into(),
+        };
+        let functions = &self.fabric.settings().functions;
+        let payload = api::check(call, |function| functions.contains_key(function))?;
+        let taken = Reply {
+            status: kind.status(),
+            ..Reply::default()
+        };
+        let tail = invoke.log == Some(LogType::Tail) && kind == InvocationType::RequestResponse;
+        let (lane, waiting) = match kind {
+            InvocationType::DryRun => return Ok(Waiting::Answered(taken)),
+            InvocationType::Event => (Lane::Queue, Waiting::Answered(taken)),
+            InvocationType::RequestResponse => {
                 let reply = self.fabric.hands.open_reply();
                 (Lane::Reply(reply), Waiting::For(reply, tail))
             }
         };
-        let function = FunctionName::new(invoke.function.value.as_str());
-        let event = Event {
-            id: self.seed.request_id(&name),
-            name: Name::new(name),
-            origin: SourceName::new("invoke"),
-            route: None,
-            subject: function.to_string(),
-            to: function,
-            lane,
-            call: Some(Box::new(CallDetails {
-                client_context,
-                log_tail: tail,
-                ..CallDetails::default()
-            })),
-            payload,
+        let details = CallDetails {
+            client_context,
+            log_tail: tail,
+            ..CallDetails::default()
         };
+        let name = format!("evt:{id}/1");
+        let event = api::event(self.seed, &name, &function, lane, details, payload);
         self.fabric.hands.call(now, event);
         Ok(waiting)
     }
@@ -261,25 +260,22 @@ fn describe(step: &Step) -> String {
 }
 
 fn reply_of(outcome: Outcome, tail: bool) -> Reply {
-    let log_tail = tail.then(|| String::from_utf8_lossy(&outcome.log).into_owned());
-    let (status, payload, error) = match outcome.result {
-        Ok(payload) => (200, payload.to_vec(), None),
-        Err(Failure::Function(error)) => (200, error.payload.to_vec(), Some("Unhandled".to_owned())),
-        Err(Failure::Throttled(reason)) => (
-            429,
-            format!("\"{reason:?}\"").into_bytes(),
-            Some("TooManyRequestsException".to_owned()),
-        ),
-        Err(Failure::System(what)) => (
-            500,
-            serde_json::Value::from(what).to_string().into_bytes(),
-            Some("ServiceException".to_owned()),
-        ),
-    };
+    match api::answer(outcome) {
+        Ok(answer) => Reply {
+            status: InvocationType::RequestResponse.status(),
+            payload: answer.payload.to_vec(),
+            error: answer.function_error.map(str::to_owned),
+            log_tail: tail.then(|| String::from_utf8_lossy(&answer.log).into_owned()),
+        },
+        Err(refused) => refusal(refused),
+    }
+}
+
+fn refusal(error: ApiError) -> Reply {
     Reply {
-        status,
-        payload,
-        error,
-        log_tail,
+        status: error.status,
+        payload: error.body.into_bytes(),
+        error: Some(error.code.to_owned()),
+        log_tail: None,
     }
 }

@@ -4,10 +4,11 @@ use std::sync::PoisonError;
 use std::time::Instant;
 
 use router::fabric::Turn;
-use router::journal::{Entry, Line};
+use router::journal::Entry;
 use router::time::Timestamp;
 
 use super::stage::{Halt, Stage};
+use crate::cycle;
 use crate::diagnostic::Diagnostic;
 
 impl Stage<'_> {
@@ -99,7 +100,7 @@ impl Stage<'_> {
     fn too_many(&self, accepted: u64) -> Diagnostic {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let help = "raise `limits: { events: … }` if that is meant";
-        let Some(cycle) = cycle(&lines) else {
+        let Some(cycle) = cycle::path(&lines) else {
             return Diagnostic::new(
                 "E304",
                 format!("{accepted} events are more than the scenario may have"),
@@ -111,24 +112,4 @@ impl Stage<'_> {
             .note(format!("cycle: {cycle} → …"))
             .help(format!("write to another bucket or prefix, or {help}"))
     }
-}
-
-/// The hops that lead from an event back to one like it, if a handler caused the last one.
-fn cycle(lines: &[Line]) -> Option<String> {
-    let mut path: Vec<String> = Vec::new();
-    for line in lines.iter().rev() {
-        if let Entry::Evt { name, origin, to, .. } = &line.entry {
-            let by_a_step = lines.iter().any(|line| matches!(&line.entry, Entry::Step { name: step, .. } if name.path().starts_with(&format!("{}/", step.path()))));
-            if path.is_empty() && by_a_step {
-                return None;
-            }
-            let hop = format!("{origin} → {to}");
-            if path.contains(&hop) {
-                break;
-            }
-            path.push(hop);
-        }
-    }
-    path.reverse();
-    Some(path.join(" → "))
 }

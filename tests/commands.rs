@@ -1,0 +1,110 @@
+//! Commands that end by themselves, from outside: what they print and their exit codes.
+
+use std::path::Path;
+use std::process::Command;
+
+const FUNCTION: &str = "functions:\n  f: { runtime: python3.12, handler: app.handler, code: code }\n";
+
+/// A directory with files.
+fn files(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let here = tempfile::tempdir().expect("a directory");
+    for (name, text) in files {
+        let path = here.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        std::fs::write(path, text).expect("written");
+    }
+    here
+}
+
+/// The exit code, and both outputs.
+fn run(here: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_triggerfish"));
+    command.args(arguments).current_dir(here).env("NO_COLOR", "1");
+    let output = command.output().expect("the binary runs");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+}
+
+#[test]
+fn lint_misses_the_file_of_a_handler_as_a_run_does() {
+    let scenario =
+        format!("schema: 1\n{FUNCTION}steps:\n  - invoke: {{ function: f }}\nexpect: {{ closed: false }}\n");
+    let here = files(&[("a.yaml", &scenario), ("code/other.py", "")]);
+    let (code, linted) = run(here.path(), &["lint", "."]);
+    assert_eq!(code, Some(2), "{linted}");
+    let error = linted
+        .split("\n\n")
+        .next()
+        .expect("an error")
+        .replace("./a.yaml", "a.yaml");
+    assert!(
+        error.contains("error[E301]") && error.contains("a.yaml:3:"),
+        "{linted}"
+    );
+    let (code, tested) = run(here.path(), &["test", "a.yaml"]);
+    assert_eq!(code, Some(4), "{tested}");
+    assert!(tested.contains(error.trim_end()), "{error}\n{tested}");
+}
+
+#[test]
+fn lint_reads_projects_that_no_scenario_uses_and_others_once() {
+    let broken = "schema: 1\nfunctions:\n  f: { runtme: python3.12 }\n";
+    let user = "schema: 1\nproject: used.yaml\nsteps: []\nexpect: {}\n";
+    let here = files(&[
+        ("used.yaml", broken),
+        ("user.yaml", user),
+        ("unused/other.yaml", broken),
+        ("no.yaml", "a: 1\n"),
+    ]);
+    let (code, text) = run(here.path(), &["lint"]);
+    assert_eq!(code, Some(2), "{text}");
+    assert_eq!(text.matches("used.yaml:3:8").count(), 1, "{text}");
+    assert_eq!(text.matches("other.yaml:3:8").count(), 1, "{text}");
+    assert!(text.contains("2 files checked, 2 with errors"), "{text}");
+}
+
+#[test]
+fn a_scenario_that_expects_nothing_says_so() {
+    let head = format!("schema: 1\n{FUNCTION}");
+    let silent = format!("{head}steps:\n  - invoke: {{ function: f }}\n    expect: {{}}\n");
+    let expects = format!("{head}steps:\n  - invoke: {{ function: f }}\n    expect: {{ status: 200 }}\n");
+    let app = "def handler(event, context):\n    return 1\n";
+    let here = files(&[("a.yaml", &silent), ("b.yaml", &expects), ("code/app.py", app)]);
+    let (code, text) = run(here.path(), &["lint"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("warning[W201]") && text.contains("a.yaml:5:5"),
+        "{text}"
+    );
+    assert!(
+        text.contains("2 files checked, 0 with errors, 1 warning"),
+        "{text}"
+    );
+    let (code, text) = run(here.path(), &["test"]);
+    assert_eq!(
+        (code, text.matches("(nothing expected)").count()),
+        (Some(0), 1),
+        "{text}"
+    );
+}
+
+#[test]
+fn now_is_the_start_of_the_run_in_every_command() {
+    let project = "schema: 1\nfunctions:\n  f: { runtime: python3.12, handler: app.handler, code: code, environment: { AT: \"${now}\" } }\n";
+    let app = "import os\ndef handler(event, context):\n    return os.environ['AT']\n";
+    let scenario = "schema: 1\nproject: triggerfish.yaml\nsteps:\n  - invoke: { function: f }\n    expect: { payload: \"2026-01-01T00:00:00.000Z\" }\n";
+    let here = files(&[
+        ("triggerfish.yaml", project),
+        ("a.yaml", scenario),
+        ("code/app.py", app),
+    ]);
+    let (code, text) = run(here.path(), &["test", "a.yaml"]);
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = run(here.path(), &["invoke", "f"]);
+    assert_eq!(code, Some(0), "{text}");
+    let time = text.trim().trim_matches('"');
+    assert!(
+        time.starts_with("20") && time.ends_with('Z') && !time.contains('$'),
+        "{text}"
+    );
+}
