@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use crossbeam_channel::{bounded, unbounded};
 use executor::{Executor, Options as ExecutorOptions, Pace, Reactor};
+use router::arrivals::Arrivals;
 use router::event::{CallDetails, Event, Failure, Lane, Outcome};
 use router::fabric::{Fabric, Inbox, Turn};
 use router::journal::Journal;
@@ -66,7 +67,7 @@ fn call(args: &Invoke, files: &mut Files) -> Result<Outcome, Problem> {
     let replies = Replies::default();
     let (tell, told) = bounded(1);
     let lane = Lane::Reply(replies.open(move |outcome| drop(tell.send(outcome))));
-    let (_arrivals_in, arrivals) = bounded(1);
+    let arrivals = Arrivals::none();
     let inbox = Inbox { arrivals, news };
     let hands = LiveHands::new(executor, replies);
     let mut fabric = Fabric::new(
