@@ -81,6 +81,14 @@ impl Up {
     }
 }
 
+impl Drop for Up {
+    /// A test that fails leaves no process behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 fn project(handler: &str) -> tempfile::TempDir {
     let here = tempfile::tempdir().expect("a directory");
     let made = Command::new(env!("CARGO_BIN_EXE_triggerfish"))

@@ -31,13 +31,13 @@ struct Queue {
     closed: bool,
 }
 
-/// Why an input was not let in; it comes back.
+/// Why an input was not let in.
 #[derive(Debug)]
 pub enum Refused {
-    /// There is no room now.
-    Full(Input),
+    /// There is no room now; the input comes back.
+    Full(Box<Input>),
     /// There will be none any more.
-    Closed(Input),
+    Closed,
 }
 
 impl Arrivals {
@@ -103,10 +103,10 @@ impl Arrivals {
     fn enter(&self, mut queue: MutexGuard<'_, Queue>, input: Input) -> Result<(), Refused> {
         let bytes = input.bytes();
         if queue.closed {
-            return Err(Refused::Closed(input));
+            return Err(Refused::Closed);
         }
         if !self.has_room(&queue, bytes) {
-            return Err(Refused::Full(input));
+            return Err(Refused::Full(Box::new(input)));
         }
         queue.bytes += bytes;
         queue.waiting.push_back(input);

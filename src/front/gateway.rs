@@ -211,11 +211,11 @@ async fn send(gateway: &Gateway, event: Event) -> Result<(), ApiError> {
     let closed = || ApiError::unavailable("triggerfish is stopping and takes no more calls");
     let input = match gateway.entrance.try_send(Input::Invoked(event)) {
         Ok(()) => return Ok(()),
-        Err(Refused::Closed(_)) => return Err(closed()),
+        Err(Refused::Closed) => return Err(closed()),
         Err(Refused::Full(input)) => input,
     };
     let entrance = gateway.entrance.clone();
-    let sent = tokio::task::spawn_blocking(move || entrance.send(input)).await;
+    let sent = tokio::task::spawn_blocking(move || entrance.send(*input)).await;
     match sent {
         Ok(true) => Ok(()),
         _ => Err(closed()),
