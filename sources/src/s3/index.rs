@@ -1,7 +1,7 @@
 //! The index: which objects the bucket holds, as far as was announced, and which announcements are not over.
 //!
 //! Presence means announced: only a key in here can be removed. The maps in memory are what decisions are
-//! made from; SQLite holds a copy that [`Index::save`] brings up to date in one transaction, after what was
+//! made from; a [`Store`] holds a copy that [`Index::save`] brings up to date in one transaction, after what was
 //! emitted was handed to the fabric. An announcement is owed until everything that came of it has ended: the next run
 //! makes it again. So a crash, whenever it comes, repeats events and loses none.
 
@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use router::time::Timestamp;
-use rusqlite::{Connection, params};
 
 use super::record::Kind;
+use super::store::Store;
 use crate::source::SourceError;
 
 /// What tells whether a file changed, without reading it.
@@ -51,7 +51,7 @@ pub struct Index {
     by_inode: BTreeMap<u64, BTreeSet<String>>,
     last: u64,
     fresh: bool,
-    store: Option<Connection>,
+    store: Option<Store>,
     unsaved: BTreeSet<String>,
     /// What is not over, by its sequencer.
     owed: BTreeMap<u64, Announced>,
@@ -79,54 +79,17 @@ impl Index {
                 ))
                 .help("end any other triggerfish that uses it; a damaged index can be deleted")
             };
-            index.store = Some(index.load(file).map_err(failed)?);
+            let (store, kept) = Store::open(file).map_err(failed)?;
+            for (key, entry) in kept.objects {
+                index.insert(key, entry);
+            }
+            index.unsaved.clear();
+            index.owed = kept.owed;
+            index.fresh = kept.last.is_none();
+            index.last = kept.last.unwrap_or_default();
+            index.store = Some(store);
         }
         Ok(index)
-    }
-
-    fn load(&mut self, file: &Path) -> rusqlite::Result<Connection> {
-        let store = Connection::open(file)?;
-        store.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        store.pragma_update(None, "journal_mode", "WAL")?;
-        store.pragma_update(None, "synchronous", "NORMAL")?;
-        store.execute_batch(
-            "BEGIN;
-             CREATE TABLE IF NOT EXISTS object (
-               key TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime INTEGER NOT NULL, inode INTEGER NOT NULL, md5 TEXT
-             ) WITHOUT ROWID;
-             CREATE TABLE IF NOT EXISTS owed (
-               sequencer INTEGER PRIMARY KEY, key TEXT NOT NULL, kind TEXT NOT NULL, size INTEGER, md5 TEXT
-             );
-             CREATE TABLE IF NOT EXISTS bucket (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER NOT NULL);
-             COMMIT;",
-        )?;
-        {
-            let mut rows = store.prepare("SELECT key, size, mtime, inode, md5 FROM object")?;
-            let mut rows = rows.query([])?;
-            while let Some(row) = rows.next()? {
-                let stamp = Stamp {
-                    size: row.get::<_, i64>(1)?.cast_unsigned(),
-                    mtime: row.get(2)?,
-                    inode: row.get::<_, i64>(3)?.cast_unsigned(),
-                };
-                self.insert(
-                    row.get(0)?,
-                    Entry {
-                        stamp,
-                        md5: row.get(4)?,
-                    },
-                );
-            }
-            let mut last = store.prepare("SELECT last FROM bucket")?;
-            let mut last = last.query([])?;
-            if let Some(row) = last.next()? {
-                self.last = row.get::<_, i64>(0)?.cast_unsigned();
-                self.fresh = false;
-            }
-        }
-        self.owed = load_owed(&store)?;
-        self.unsaved.clear();
-        Ok(store)
     }
 
     /// Whether there was no index before: nothing can have been missed.
@@ -223,99 +186,26 @@ impl Index {
 
     /// Saves what changed since the last call.
     pub fn save(&mut self) -> Result<(), SourceError> {
-        if self.store.is_none() {
+        let Some(store) = &mut self.store else {
             self.unsaved.clear();
             return Ok(());
-        }
+        };
         if self.unsaved.is_empty() && self.unsaved_owed.is_empty() && !self.fresh {
             return Ok(());
         }
-        self.write()
+        let objects = self.unsaved.iter().map(|key| (key, self.entries.get(key)));
+        let owed = self
+            .unsaved_owed
+            .iter()
+            .map(|sequencer| (*sequencer, self.owed.get(sequencer)));
+        store
+            .save(objects, owed, self.last)
             .map_err(|e| SourceError::new(format!("failed to save the bucket's index: {e}")))?;
         self.unsaved.clear();
         self.unsaved_owed.clear();
         self.fresh = false;
         Ok(())
     }
-
-    fn write(&mut self) -> rusqlite::Result<()> {
-        let Some(store) = &mut self.store else {
-            return Ok(());
-        };
-        let transaction = store.transaction()?;
-        save_objects(&transaction, &self.entries, &self.unsaved)?;
-        save_owed(&transaction, &self.owed, &self.unsaved_owed)?;
-        transaction.execute(
-            "INSERT OR REPLACE INTO bucket VALUES (1, ?1)",
-            [self.last.cast_signed()],
-        )?;
-        transaction.commit()
-    }
-}
-
-fn save_objects(
-    store: &Connection,
-    entries: &BTreeMap<String, Entry>,
-    unsaved: &BTreeSet<String>,
-) -> rusqlite::Result<()> {
-    let mut put = store.prepare_cached("INSERT OR REPLACE INTO object VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    let mut delete = store.prepare_cached("DELETE FROM object WHERE key = ?1")?;
-    for key in unsaved {
-        match entries.get(key) {
-            Some(Entry { stamp, md5 }) => put.execute(params![
-                key,
-                stamp.size.cast_signed(),
-                stamp.mtime,
-                stamp.inode.cast_signed(),
-                md5
-            ])?,
-            None => delete.execute([key])?,
-        };
-    }
-    Ok(())
-}
-
-fn save_owed(
-    store: &Connection,
-    owed: &BTreeMap<u64, Announced>,
-    unsaved: &BTreeSet<u64>,
-) -> rusqlite::Result<()> {
-    let mut put = store.prepare_cached("INSERT OR REPLACE INTO owed VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    let mut delete = store.prepare_cached("DELETE FROM owed WHERE sequencer = ?1")?;
-    for sequencer in unsaved {
-        match owed.get(sequencer) {
-            Some(Announced { key, kind, content }) => put.execute(params![
-                sequencer.cast_signed(),
-                key,
-                kind.name(),
-                content.as_ref().map(|(size, _)| size.cast_signed()),
-                content.as_ref().map(|(_, md5)| md5)
-            ])?,
-            None => delete.execute([sequencer.cast_signed()])?,
-        };
-    }
-    Ok(())
-}
-
-/// What is owed; a kind of a newer version is not known here, and left.
-fn load_owed(store: &Connection) -> rusqlite::Result<BTreeMap<u64, Announced>> {
-    let mut rows = store.prepare("SELECT sequencer, key, kind, size, md5 FROM owed")?;
-    let mut rows = rows.query([])?;
-    let mut owed = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let size: Option<i64> = row.get(3)?;
-        let md5: Option<String> = row.get(4)?;
-        let Some(kind) = Kind::named(&row.get::<_, String>(2)?) else {
-            continue;
-        };
-        let announced = Announced {
-            key: row.get(1)?,
-            kind,
-            content: size.map(i64::cast_unsigned).zip(md5),
-        };
-        owed.insert(row.get::<_, i64>(0)?.cast_unsigned(), announced);
-    }
-    Ok(owed)
 }
 
 #[cfg(test)]

@@ -21,7 +21,9 @@ mod key;
 mod look;
 mod record;
 mod sample;
+mod start;
 mod stimulus;
+mod store;
 mod tree;
 mod watch;
 
@@ -40,7 +42,7 @@ pub use stimulus::Stimulus;
 
 use crate::source::{Emitter, NextPoll, Site, Source, SourceError, Subscription};
 use filter::Rule;
-use index::{Announced, Entry, Index};
+use index::{Announced, Index};
 use look::{Change, Dirty};
 use record::{Happening, Ids, Kind};
 use watch::Watch;
@@ -95,7 +97,7 @@ impl Source for S3 {
         site: Site,
     ) -> Result<Self, SourceError> {
         Self::check(&config, &subscriptions)?;
-        let root = open_root(&directory(&config, &site.base))?;
+        let root = start::open_root(&directory(&config, &site.base))?;
         let state = site
             .state
             .as_ref()
@@ -174,53 +176,6 @@ impl Source for S3 {
 }
 
 impl S3 {
-    /// Watches the tree, and decides what its files mean that nobody has announced.
-    fn start(&mut self) -> Result<(), SourceError> {
-        let mut found = Vec::new();
-        tree::walk(&self.root, &mut self.watch, |key| found.push(key))?;
-        let silent = match self.config.on_start {
-            OnStart::Reconcile => self.index.is_fresh(),
-            OnStart::Ignore => true,
-            OnStart::All => false,
-        };
-        let owed = self.index.owed();
-        if !silent {
-            let all = self.config.on_start == OnStart::All;
-            for (receipt, announced) in owed {
-                // Every file is announced anyway.
-                if all && found.contains(&announced.key) {
-                    self.index.settle(receipt);
-                } else {
-                    self.pending
-                        .push_back((announced.key.clone(), Change::Again(receipt, announced)));
-                }
-            }
-            if all {
-                found.iter().for_each(|key| self.index.remove(key));
-            }
-            self.rescan = true;
-            self.site.bell.ring();
-            return Ok(());
-        }
-        owed.into_iter()
-            .for_each(|(receipt, _)| self.index.settle(receipt));
-        for key in self.index.below("") {
-            self.index.remove(&key);
-        }
-        for key in found.into_iter().filter(|key| !self.ignore.hides(key)) {
-            if file::is_written(&self.root.join(&key)) {
-                // Half uploaded while nobody watched: an object when it is closed.
-                let mut dirty = Dirty::new(Timestamp::from_nanos(0));
-                dirty.hint.changed = true;
-                self.dirty.insert(key, dirty);
-                self.site.bell.ring();
-            } else if let file::Place::File(stamp) = file::place(&self.root, &key) {
-                self.index.insert(key, Entry { stamp, md5: None });
-            }
-        }
-        Ok(())
-    }
-
     /// The parent tells when the root comes and goes.
     fn watch_parent(&mut self) {
         let Some(parent) = self.root.parent().map(Path::to_owned) else {
@@ -308,36 +263,6 @@ impl S3 {
         });
         self.index.owe(sequencer, announced);
     }
-}
-
-fn open_root(directory: &Path) -> Result<PathBuf, SourceError> {
-    let shown = directory.display();
-    let metadata = match std::fs::metadata(directory) {
-        Ok(metadata) => metadata,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return Err(
-                SourceError::new(format!("bucket directory {shown} does not exist"))
-                    .at("directory")
-                    .help(format!("mkdir -p {shown}")),
-            );
-        }
-        Err(e) => {
-            return Err(
-                SourceError::new(format!("failed to read bucket directory {shown}: {e}")).at("directory"),
-            );
-        }
-    };
-    if !metadata.is_dir() {
-        return Err(SourceError::new(format!("bucket directory {shown} is a file"))
-            .at("directory")
-            .help("name the directory that holds the objects"));
-    }
-    let readable = std::fs::read_dir(directory).and_then(|_| std::fs::canonicalize(directory));
-    readable.map_err(|e| {
-        SourceError::new(format!("failed to read bucket directory {shown}: {e}"))
-            .at("directory")
-            .help(format!("chmod u+rx {shown}"))
-    })
 }
 
 #[cfg(test)]
