@@ -8,9 +8,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{never, unbounded};
+use crossbeam_channel::unbounded;
 use executor::{Heard as Ran, Reactor, Scripted};
-use router::event::{ErrorKind, Event, Failure, FunctionError, Invocation, Lane, Outcome, Payload, ReplyId};
+use router::arrivals::Arrivals;
+use router::event::{
+    ErrorKind, Event, Failure, FunctionError, Invocation, Lane, Outcome, Payload, Receipt, ReplyId,
+};
 use router::fabric::{Fabric, Hands, Heard, Inbox, Turn};
 use router::journal::{Entry, Journal, Ledger, Line};
 use router::name::{FunctionName, Name, Seed, SinkName, SourceName};
@@ -63,6 +66,8 @@ impl Hands for ScriptedHands {
     fn reply(&mut self, _to: ReplyId, _outcome: Outcome) {
         self.replies += 1;
     }
+
+    fn settle(&mut self, _source: SourceName, _receipt: Receipt) {}
 
     fn hear(&mut self, _now: Timestamp, (): ()) {}
 
@@ -161,7 +166,7 @@ fn play(seed: Seed) -> Played {
     };
     let (_news_in, news) = unbounded();
     let inbox = Inbox {
-        arrivals: never(),
+        arrivals: Arrivals::none(),
         news,
     };
     let watchdog = Instant::now() + Duration::from_secs(600);

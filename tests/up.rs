@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, Read};
 use std::path::Path;
 use std::process::Child;
@@ -9,6 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use common::{interrupt, triggerfish};
+use serde_json::Value;
 
 /// Generous: a line that does not come within it never comes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -20,7 +22,12 @@ struct Up {
 
 impl Up {
     fn start(here: &Path) -> Up {
-        let (child, out, _) = common::up(triggerfish(here, &["up", "--listen", "127.0.0.1:0"]));
+        Up::start_with(here, &[])
+    }
+
+    fn start_with(here: &Path, arguments: &[&str]) -> Up {
+        let arguments = [&["up", "--listen", "127.0.0.1:0"], arguments].concat();
+        let (child, out, _) = common::up(triggerfish(here, &arguments));
         let (send, lines) = channel();
         std::thread::spawn(move || {
             out.lines()
@@ -47,11 +54,25 @@ impl Up {
         }
     }
 
+    /// Ends it as a power cut does.
+    fn kill(mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("it ends");
+    }
+
     fn interrupt(mut self) -> String {
         interrupt(&self.child);
         let last = self.until(" events: ");
         assert!(self.child.wait().expect("it ends").success());
         last
+    }
+}
+
+impl Drop for Up {
+    /// A test that fails leaves no process behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -85,6 +106,141 @@ fn a_file_reaches_the_handler_and_ctrl_c_ends_cleanly() {
     let up = Up::start(&demo);
     up.until(r#"{"key":"late.txt","size":1}"#);
     up.interrupt();
+}
+
+/// The journals of all runs, as JSON.
+fn journals(demo: &Path) -> Vec<Value> {
+    let mut lines = Vec::new();
+    for run in std::fs::read_dir(demo.join(".triggerfish/runs"))
+        .expect("runs")
+        .flatten()
+    {
+        let text = std::fs::read_to_string(run.path().join("journal.jsonl")).expect("a journal");
+        // The last line of a killed run may be torn.
+        lines.extend(
+            text.lines()
+                .map_while(|line| serde_json::from_str::<Value>(line).ok()),
+        );
+    }
+    lines
+}
+
+/// The keys whose events ended in success, over all runs.
+fn handled(demo: &Path) -> BTreeSet<String> {
+    let lines = journals(demo);
+    let text = |line: &Value, key: &str| line[key].as_str().unwrap_or_default().to_owned();
+    let done: BTreeSet<String> = lines
+        .iter()
+        .filter(|line| line["k"] == "done" && line["how"] == "success")
+        .map(|line| text(line, "event"))
+        .collect();
+    lines
+        .iter()
+        .filter(|line| line["k"] == "evt" && done.contains(&text(line, "name")))
+        .map(|line| text(line, "subject"))
+        .collect()
+}
+
+/// Whatever was under way when it died: being written, looked at, queued, handled, or waiting for a retry.
+#[test]
+fn a_kill_in_the_middle_of_a_burst_loses_no_file() {
+    let here = project(
+        "import json\ndef handler(event, context):\n    return event['Records'][0]['s3']['object']['key'] + ' is here'\n",
+    );
+    let demo = here.path().join("demo");
+    let mut wanted = BTreeSet::new();
+    for round in 0..3 {
+        let up = Up::start(&demo);
+        let keys: Vec<String> = (0..100).map(|n| format!("{round}-{n}")).collect();
+        for key in &keys {
+            std::fs::write(demo.join("uploads").join(key), "x").expect("written");
+        }
+        wanted.extend(keys);
+        up.until(" is here");
+        up.kill();
+    }
+    let up = Up::start(&demo);
+    let before = handled(&demo);
+    let mut left: BTreeSet<String> = wanted.difference(&before).cloned().collect();
+    while !left.is_empty() {
+        let seen = up.until(" is here");
+        left.retain(|key| !seen.contains(&format!("\"{key} is here\"")));
+    }
+    up.interrupt();
+    assert_eq!(handled(&demo), wanted);
+    // What ended in good order is not told again.
+    let up = Up::start(&demo);
+    assert!(up.interrupt().contains("0 events: "));
+}
+
+/// A handler that has not ended when the user ends `up` is no reason to forget its event.
+#[test]
+fn what_was_stopped_comes_again() {
+    let here =
+        project("import time\ndef handler(event, context):\n    print('waits')\n    time.sleep(600)\n");
+    let demo = here.path().join("demo");
+    let up = Up::start(&demo);
+    std::fs::write(demo.join("uploads/a"), "x").expect("written");
+    up.until("| waits");
+    assert!(
+        up.interrupt()
+            .contains("1 events: 0 done, 0 dead, 0 dropped, 1 open")
+    );
+    std::fs::write(
+        demo.join("describe/app.py"),
+        "def handler(event, context):\n    return 'at last'\n",
+    )
+    .expect("written");
+    let up = Up::start(&demo);
+    up.until("at last");
+    assert!(up.interrupt().contains("1 events: 1 done"));
+}
+
+/// What a source tells a fabric that never runs would be told to nobody.
+#[test]
+fn a_run_without_a_journal_takes_nothing() {
+    let here = project("");
+    let demo = here.path().join("demo");
+    Up::start(&demo).interrupt();
+    std::fs::write(demo.join("uploads/late.txt"), "x").expect("written");
+    let (code, text) = failing(&demo, &["--runs", "triggerfish.yaml"]);
+    assert!(code == Some(2) && text.contains("triggerfish.yaml"), "{text}");
+    let up = Up::start(&demo);
+    up.until(r#"{"key":"late.txt","size":1}"#);
+    up.interrupt();
+}
+
+#[test]
+fn two_runs_share_no_state_and_clean_up_nothing_of_each_other() {
+    let here = project("");
+    let demo = here.path().join("demo");
+    let up = Up::start(&demo);
+    let (code, text) = failing(&demo, &[]);
+    assert!(
+        code == Some(2) && text.contains("choose another with --data-dir"),
+        "{text}"
+    );
+    // Enough newer runs for the first one's to be old, and one that nobody writes.
+    let runs = demo.join(".triggerfish/runs");
+    for name in (0..12)
+        .map(|n| format!("up-9999-{n:02}"))
+        .chain(["up-0000".to_owned()])
+    {
+        std::fs::create_dir(runs.join(name)).expect("made");
+    }
+    Up::start_with(&demo, &["--data-dir", "other"]).interrupt();
+    assert!(!runs.join("up-0000").exists());
+    let last = up.interrupt();
+    let journal = last.rsplit("journal ").next().expect("a journal").trim();
+    assert!(demo.join(journal).join("journal.jsonl").exists(), "{last}");
+}
+
+/// Runs `up` where it cannot, and gives its exit code and what it says.
+fn failing(here: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let arguments = [&["up", "--listen", "127.0.0.1:0"], arguments].concat();
+    let output = triggerfish(here, &arguments).output().expect("the binary runs");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), text)
 }
 
 /// A reader that stops reading must not stop the fabric, nor the end.

@@ -72,11 +72,18 @@ pub struct CallDetails {
     pub trace: Option<String>,
 }
 
+/// What a source calls one of its observations, to be told when it is over; no two of a source are the same. The
+/// router only hands it back.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Receipt(pub u64);
+
 /// What a source saw once, with the events that follow from it: one for each subscription that takes it.
 #[derive(Clone, Debug)]
 pub struct Observation {
     /// The source that saw it.
     pub source: SourceName,
+    /// The source's own mark.
+    pub receipt: Receipt,
     /// AWS's event type without the service prefix, such as `ObjectCreated:Put`.
     pub kind: String,
     /// What it happened to, for people: the object's key.

@@ -13,21 +13,23 @@ use std::collections::BTreeMap;
 
 use crossbeam_channel::{Receiver, TryRecvError};
 
-use crate::event::{Failure, Invocation, Lane, Outcome, ReplyId};
+use crate::arrivals::Arrivals;
+use crate::event::{Failure, Invocation, Lane, Outcome, Receipt, ReplyId};
 use crate::journal::{Body, Entry, Journal};
+use crate::name::SourceName;
 use crate::router::{Action, Input, Router};
 use crate::time::Timestamp;
 
 /// Where everything that happens elsewhere arrives.
 pub struct Inbox<N> {
     /// Bounded: sources and callers wait when the fabric is full.
-    pub arrivals: Receiver<Input>,
+    pub arrivals: Arrivals,
     /// Unbounded, because attempts bound it: news of the executor.
     pub news: Receiver<N>,
 }
 
 impl<N> Inbox<N> {
-    /// What has arrived, if anything has: news first, because it makes room. A closed channel ends the run.
+    /// What has arrived, if anything has: news first, because it makes room. An executor that is gone ends the run.
     pub fn take(&self, accepting: bool) -> Option<Wake<N>> {
         match self.news.try_recv() {
             Ok(news) => return Some(Wake::News(news)),
@@ -37,11 +39,14 @@ impl<N> Inbox<N> {
         if !accepting {
             return None;
         }
-        match self.arrivals.try_recv() {
-            Ok(input) => Some(Wake::Arrival(input)),
-            Err(TryRecvError::Disconnected) => Some(Wake::Stop),
-            Err(TryRecvError::Empty) => None,
-        }
+        self.arrivals.take().map(Wake::Arrival)
+    }
+}
+
+impl<N> Drop for Inbox<N> {
+    /// Whoever waits for room learns that there is none.
+    fn drop(&mut self) {
+        self.arrivals.close();
     }
 }
 
@@ -65,7 +70,7 @@ pub struct WaitFor {
     pub deadline: Option<Timestamp>,
     /// Something real is under way (a handler runs): virtual time must not move.
     pub busy: bool,
-    /// Whether arrivals may be taken; if not, they stay in their bounded channel.
+    /// Whether arrivals may be taken; if not, they stay in their bounded queue.
     pub accepting: bool,
 }
 
@@ -86,6 +91,10 @@ pub trait Hands {
     fn invoke(&mut self, now: Timestamp, invocation: Invocation);
     /// Tells a caller.
     fn reply(&mut self, to: ReplyId, outcome: Outcome);
+    /// Tells a source that everything that came of an observation has ended.
+    fn settle(&mut self, source: SourceName, receipt: Receipt);
+    /// The journal has been written: what was settled up to here may be told.
+    fn rest(&mut self) {}
     /// Understands news; what follows is asked for with [`Hands::poll_heard`].
     fn hear(&mut self, now: Timestamp, news: Self::News);
     /// The next thing heard, in order.
@@ -129,11 +138,13 @@ pub struct Fabric<C, H: Hands> {
     inbox: Inbox<H::News>,
     later: BTreeMap<(Timestamp, u8, u64), Input>,
     serial: u64,
-    open_limit: usize,
+    held_limit: usize,
 }
 
 /// Events that may be open before arrivals are left waiting.
 pub const OPEN_LIMIT: usize = 50_000;
+/// Bytes that open events may hold before arrivals are left waiting: 1 GiB, which one more arrival may exceed.
+pub const HELD_LIMIT: usize = 1 << 30;
 
 impl<C: Clock<H::News>, H: Hands> Fabric<C, H> {
     /// A fabric at rest.
@@ -146,8 +157,13 @@ impl<C: Clock<H::News>, H: Hands> Fabric<C, H> {
             inbox,
             later: BTreeMap::new(),
             serial: 0,
-            open_limit: OPEN_LIMIT,
+            held_limit: HELD_LIMIT,
         }
+    }
+
+    /// With another limit of bytes than [`HELD_LIMIT`].
+    pub fn holding(self, held_limit: usize) -> Self {
+        Fabric { held_limit, ..self }
     }
 
     /// The time.
@@ -165,6 +181,32 @@ impl<C: Clock<H::News>, H: Hands> Fabric<C, H> {
         self.router.settings()
     }
 
+    /// Ends the run: lets nothing more in, accepts what was let in, and ends every event that has not ended. No
+    /// attempt starts meanwhile, but what is known to have ended by now has ended.
+    pub fn stop(&mut self) {
+        self.inbox.arrivals.close();
+        let now = self.clock.now();
+        self.take(now, Input::Close);
+        while let Ok(news) = self.inbox.news.try_recv() {
+            self.hands.hear(now, news);
+        }
+        self.heard();
+        while let Some(entry) = self.later.first_entry().filter(|entry| entry.key().0 <= now) {
+            let input = entry.remove();
+            self.take(now, input);
+        }
+        while let Some(input) = self.inbox.arrivals.take() {
+            self.take(now, input);
+        }
+        self.take(now, Input::Stop);
+    }
+
+    /// Brings the journal to its recorders, and then tells sources what is over.
+    pub fn flush(&mut self) {
+        self.journal.flush();
+        self.hands.rest();
+    }
+
     /// Ends the loop; whoever waits for room in the inbox learns that there is none.
     pub fn into_hands(self) -> H {
         self.hands
@@ -180,7 +222,7 @@ impl<C: Clock<H::News>, H: Hands> Fabric<C, H> {
         let rank = match input {
             Input::Finished { .. } => 0,
             Input::Observed(_) | Input::Invoked(_) => 1,
-            Input::Stop => 3,
+            Input::Close | Input::Stop => 3,
         };
         self.serial += 1;
         self.later
@@ -226,7 +268,7 @@ impl<C: Clock<H::News>, H: Hands> Fabric<C, H> {
         self.wait(WaitFor {
             deadline,
             busy,
-            accepting: self.router.open() < self.open_limit,
+            accepting: self.router.open() < OPEN_LIMIT && self.router.held() < self.held_limit,
         })
     }
 
@@ -240,8 +282,13 @@ impl<C: Clock<H::News>, H: Hands> Fabric<C, H> {
     }
 
     fn wait(&mut self, what: WaitFor) -> Turn {
-        let journal = &mut self.journal;
-        match self.clock.wait(&self.inbox, what, &mut || journal.flush()) {
+        let (journal, hands) = (&mut self.journal, &mut self.hands);
+        let mut rest = || {
+            journal.flush();
+            // Not before: an event that a source forgets must stand in the journal.
+            hands.rest();
+        };
+        match self.clock.wait(&self.inbox, what, &mut rest) {
             Wake::Arrival(input) => self.take(self.clock.now(), input),
             Wake::News(news) => self.hands.hear(self.clock.now(), news),
             Wake::Deadline => {}
@@ -278,6 +325,7 @@ impl<C: Clock<H::News>, H: Hands> Fabric<C, H> {
             match action {
                 Action::Invoke(invocation) => self.hands.invoke(now, invocation),
                 Action::Reply { to, outcome } => self.hands.reply(to, outcome),
+                Action::Settle { source, receipt } => self.hands.settle(source, receipt),
                 _ => {}
             }
         }
@@ -365,7 +413,7 @@ fn entry(action: &Action) -> Option<Entry> {
             delivery: attempt.delivery,
             attempt: attempt.number,
         },
-        Action::Reply { .. } => return None,
+        Action::Reply { .. } | Action::Settle { .. } => return None,
     })
 }
 

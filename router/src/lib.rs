@@ -4,12 +4,14 @@
 //! checked settings, the delivery machines and the [`journal`] live here. Deliberately absent: sockets,
 //! files, processes, threads, clocks, randomness and hash order (held by `clippy.toml`).
 
+pub mod arrivals;
 pub mod capacity;
 pub mod destination;
 pub mod event;
 pub mod fabric;
 pub mod journal;
 pub mod name;
+pub mod observed;
 pub mod retry;
 pub mod router;
 pub mod settings;

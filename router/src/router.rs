@@ -16,8 +16,11 @@ use std::sync::Arc;
 
 use crate::capacity::Capacity;
 use crate::destination::{self, End, MAX_HOPS};
-use crate::event::{AttemptId, Event, Failure, Invocation, Lane, Observation, Outcome, Payload, ReplyId};
-use crate::name::{FunctionName, Name, Seed, SinkName};
+use crate::event::{
+    AttemptId, Event, Failure, Invocation, Lane, Observation, Outcome, Payload, Receipt, ReplyId,
+};
+use crate::name::{FunctionName, Name, Seed, SinkName, SourceName};
+use crate::observed::{Observed, Origin};
 use crate::retry::{Condition, History, RetryPolicy, Verdict};
 use crate::settings::{Destination, Function, Settings};
 use crate::time::Timestamp;
@@ -38,8 +41,23 @@ pub enum Input {
         /// Where it ran; `None` if it never ran.
         ran: Option<Ran>,
     },
-    /// The run ends: whatever is open is settled as `stopped`.
+    /// The run is about to end: from here on no attempt starts. What runs may still end, and what was let in is
+    /// still accepted.
+    Close,
+    /// The run ends: whatever is open ends as `stopped`. A source is not told that it is over, so that it may tell of
+    /// it again in its next run.
     Stop,
+}
+
+impl Input {
+    /// The bytes of its payloads, which are what an input weighs.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Input::Observed(observation) => observation.events.iter().map(|e| e.payload.len()).sum(),
+            Input::Invoked(event) => event.payload.len(),
+            Input::Finished { .. } | Input::Close | Input::Stop => 0,
+        }
+    }
 }
 
 /// Where an attempt ran.
@@ -109,6 +127,13 @@ pub enum Action {
         /// Where its record went.
         to: String,
     },
+    /// Everything that came of an observation has ended: its events, and those that destinations made of them.
+    Settle {
+        /// The source.
+        source: SourceName,
+        /// Its mark.
+        receipt: Receipt,
+    },
     /// An outcome came too late and changed nothing; for the journal.
     Ignored(AttemptId),
 }
@@ -116,14 +141,33 @@ pub enum Action {
 #[derive(Debug)]
 struct Delivery {
     event: Arc<Event>,
-    /// Destinations that led to it, one after the other.
-    hops: u32,
+    /// Where it came from; what destinations make of it inherits it.
+    from: Cause,
     accepted: Timestamp,
     attempts: u32,
     executions: u32,
     refusals: u32,
     last: Option<Result<Payload, Failure>>,
     state: State,
+}
+
+/// What led to an event.
+#[derive(Clone, Debug, Default)]
+struct Cause {
+    /// Destinations, one after the other.
+    hops: u32,
+    /// The observation at the beginning; `None` for a call.
+    origin: Option<Origin>,
+}
+
+impl Delivery {
+    fn last_bytes(&self) -> usize {
+        match &self.last {
+            Some(Ok(payload)) => payload.len(),
+            Some(Err(Failure::Function(error))) => error.payload.len(),
+            _ => 0,
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -149,8 +193,14 @@ pub struct Router {
     /// The same, but a caller waits: they go first.
     called: VecDeque<u64>,
     running: u32,
-    /// Records on their way to functions, with their hops.
-    follow_ups: VecDeque<(Event, u32)>,
+    /// Bytes that the open events hold.
+    held: usize,
+    /// No attempt starts any more.
+    closing: bool,
+    /// Which observations are not over.
+    observed: Observed,
+    /// Records on their way to functions.
+    follow_ups: VecDeque<(Event, Cause)>,
     actions: VecDeque<Action>,
 }
 
@@ -167,6 +217,9 @@ impl Router {
             due: VecDeque::new(),
             called: VecDeque::new(),
             running: 0,
+            held: 0,
+            closing: false,
+            observed: Observed::default(),
             follow_ups: VecDeque::new(),
             actions: VecDeque::new(),
         }
@@ -182,21 +235,22 @@ impl Router {
         self.deliveries.len()
     }
 
+    /// Bytes that they hold: what arrived, and the last answer of those that wait for another attempt.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
     /// Takes an input in.
     pub fn handle(&mut self, now: Timestamp, input: Input) {
         match input {
-            Input::Observed(observation) => {
-                self.actions.push_back(Action::Seen(observation.clone()));
-                for event in observation.events {
-                    self.accept(now, event, 0);
-                }
-            }
-            Input::Invoked(event) => self.accept(now, event, 0),
+            Input::Observed(observation) => self.observed(now, observation),
+            Input::Invoked(event) => self.accept(now, event, Cause::default()),
             Input::Finished {
                 attempt,
                 outcome,
                 ran,
             } => self.finished(now, attempt, outcome, ran),
+            Input::Close => self.closing = true,
             Input::Stop => self.stop(),
         }
         self.start_due(now);
@@ -227,8 +281,34 @@ impl Router {
         self.timers.first().map(|&(at, _)| at)
     }
 
-    fn accept(&mut self, now: Timestamp, event: Event, hops: u32) {
+    fn observed(&mut self, now: Timestamp, observation: Observation) {
+        self.actions.push_back(Action::Seen(observation.clone()));
+        let origin = (observation.source, observation.receipt);
+        // Held until all of its events are in, lest the first to end be taken for the last.
+        self.observed.hold(&origin);
+        for event in observation.events {
+            let from = Cause {
+                hops: 0,
+                origin: Some(origin.clone()),
+            };
+            self.accept(now, event, from);
+        }
+        self.release(origin);
+    }
+
+    fn release(&mut self, origin: Origin) {
+        if self.observed.release(&origin) {
+            let (source, receipt) = origin;
+            self.actions.push_back(Action::Settle { source, receipt });
+        }
+    }
+
+    fn accept(&mut self, now: Timestamp, event: Event, from: Cause) {
         let event = Arc::new(event);
+        self.held += event.payload.len();
+        if let Some(origin) = &from.origin {
+            self.observed.hold(origin);
+        }
         let id = self.next;
         self.next += 1;
         self.actions.push_back(Action::Accepted(Arc::clone(&event)));
@@ -239,7 +319,7 @@ impl Router {
         };
         let delivery = Delivery {
             event,
-            hops,
+            from,
             accepted: now,
             attempts: 0,
             executions: 0,
@@ -264,7 +344,7 @@ impl Router {
 
     fn start_due(&mut self, now: Timestamp) {
         self.accept_follow_ups(now);
-        while self.settings.slots.is_none_or(|slots| self.running < slots) {
+        while !self.closing && self.settings.slots.is_none_or(|slots| self.running < slots) {
             let next = self.called.pop_front().or_else(|| self.due.pop_front());
             let Some(id) = next else { return };
             self.start(now, id);
@@ -274,8 +354,10 @@ impl Router {
 
     /// A record for a function that never runs may end at once and send another; in turn, not one within the other.
     fn accept_follow_ups(&mut self, now: Timestamp) {
-        while let Some((event, hops)) = self.follow_ups.pop_front() {
-            self.accept(now, event, hops);
+        while let Some((event, from)) = self.follow_ups.pop_front() {
+            let origin = from.origin.clone();
+            self.accept(now, event, from);
+            origin.into_iter().for_each(|origin| self.release(origin));
         }
     }
 
@@ -363,6 +445,7 @@ impl Router {
         let Some(mut delivery) = self.deliveries.remove(&id) else {
             return;
         };
+        self.held -= delivery.last_bytes();
         match &outcome.result {
             Ok(_) | Err(Failure::Function(_)) => {
                 delivery.executions += 1;
@@ -376,6 +459,7 @@ impl Router {
                 }
             }
         }
+        self.held += delivery.last_bytes();
         if let Lane::Reply(to) = delivery.event.lane {
             let how = if outcome.result.is_ok() {
                 "success"
@@ -457,11 +541,18 @@ impl Router {
                 let event = delivery.event.name.clone();
                 self.actions.push_back(Action::Send { sink, event, record });
             }
-            Destination::Function(_) if delivery.hops >= MAX_HOPS => return false,
+            Destination::Function(_) if delivery.from.hops >= MAX_HOPS => return false,
             Destination::Function(function) => {
-                let hop = delivery.hops + 1;
-                let event = destination::follow_up(self.seed, &delivery.event, hop, function, record);
-                self.follow_ups.push_back((event, hop));
+                let from = Cause {
+                    hops: delivery.from.hops + 1,
+                    origin: delivery.from.origin.clone(),
+                };
+                let event = destination::follow_up(self.seed, &delivery.event, from.hops, function, record);
+                // The event that sent it ends first; its observation is not over for that.
+                if let Some(origin) = &from.origin {
+                    self.observed.hold(origin);
+                }
+                self.follow_ups.push_back((event, from));
             }
         }
         true
@@ -478,9 +569,12 @@ impl Router {
     }
 
     fn stop(&mut self) {
+        self.closing = true;
         self.timers.clear();
         self.due.clear();
         self.called.clear();
+        // What is stopped is not over.
+        self.observed = Observed::default();
         for delivery in std::mem::take(&mut self.deliveries).into_values() {
             let mut to = "nowhere";
             if let Lane::Reply(reply) = delivery.event.lane {
@@ -500,6 +594,10 @@ impl Router {
             executions: delivery.executions,
             to,
         });
+        self.held -= delivery.event.payload.len() + delivery.last_bytes();
+        if let Some(origin) = &delivery.from.origin {
+            self.release(origin.clone());
+        }
     }
 
     fn end<'a>(&self, at: Timestamp, delivery: &'a Delivery, condition: &'static str) -> End<'a> {

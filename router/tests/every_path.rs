@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use router::event::{
-    AttemptId, ErrorKind, Event, Failure, FunctionError, Invocation, Lane, Outcome, Payload, ReplyId,
-    ThrottleReason,
+    AttemptId, ErrorKind, Event, Failure, FunctionError, Invocation, Lane, Observation, Outcome, Payload,
+    Receipt, ReplyId, ThrottleReason,
 };
 use router::name::{FunctionName, Name, Seed, SinkName, SourceName};
 use router::retry::RetryPolicy;
@@ -125,6 +125,7 @@ struct Seen {
     records: Vec<String>,
     replies: u32,
     ignored: u32,
+    settled: Vec<Receipt>,
 }
 
 impl Seen {
@@ -148,6 +149,7 @@ impl Seen {
                 Action::Send { sink, .. } => self.records.push(sink.to_string()),
                 Action::Reply { .. } => self.replies += 1,
                 Action::Ignored(_) => self.ignored += 1,
+                Action::Settle { receipt, .. } => self.settled.push(receipt),
                 Action::Seen(_) | Action::Accepted(_) | Action::Wait { .. } => {}
             }
         }
@@ -386,4 +388,103 @@ fn destinations_that_lead_in_a_circle_end() {
         (17, 0),
         "the event and sixteen records"
     );
+}
+
+fn observed(receipt: u64, events: &[u32]) -> Input {
+    Input::Observed(Observation {
+        source: SourceName::new("t"),
+        receipt: Receipt(receipt),
+        kind: String::new(),
+        subject: String::new(),
+        events: events.iter().map(|n| event(*n, Lane::Queue)).collect(),
+        refused: Vec::new(),
+    })
+}
+
+fn answer(seen: &mut Seen, router: &mut Router, result: Result<Payload, Failure>) {
+    let (started, invocation) = seen.running.remove(0);
+    let input = Input::Finished {
+        attempt: invocation.attempt,
+        outcome: outcome(result),
+        ran: None,
+    };
+    router.handle(started + TOOK, input);
+    seen.drain(started + TOOK, router);
+}
+
+#[test]
+fn an_observation_is_over_when_the_last_of_its_events_has_ended() {
+    let mut router = router(1, 21_600, 1000, None);
+    let mut seen = Seen::default();
+    router.handle(T0, observed(7, &[]));
+    seen.drain(T0, &mut router);
+    assert_eq!(seen.settled, [Receipt(7)], "nobody takes it");
+    router.handle(T0, observed(8, &[1, 2]));
+    router.handle(T0, observed(9, &[3]));
+    seen.drain(T0, &mut router);
+    answer(&mut seen, &mut router, Ok(Payload::new()));
+    answer(&mut seen, &mut router, Err(function_error()));
+    answer(&mut seen, &mut router, Ok(Payload::new()));
+    assert_eq!(seen.settled, [Receipt(7), Receipt(9)], "one waits for its retry");
+    let now = router.next_deadline().expect("a retry");
+    router.handle_timeout(now);
+    seen.drain(now, &mut router);
+    answer(&mut seen, &mut router, Err(function_error()));
+    assert_eq!(seen.settled, [Receipt(7), Receipt(9), Receipt(8)]);
+}
+
+#[test]
+fn an_observation_is_not_over_before_what_its_destination_made_of_it() {
+    let mut settings = router(0, 21_600, 1000, None).settings().clone();
+    let next = Function {
+        on_success: Some(Destination::Function(FunctionName::new("g"))),
+        ..Function::default()
+    };
+    settings.functions = [
+        (FunctionName::new("f"), next),
+        (FunctionName::new("g"), Function::default()),
+    ]
+    .into();
+    let mut router = Router::new(settings, Seed(0));
+    let mut seen = Seen::default();
+    router.handle(T0, observed(1, &[1]));
+    seen.drain(T0, &mut router);
+    answer(&mut seen, &mut router, Ok(Payload::new()));
+    assert!(seen.settled.is_empty(), "the second function runs");
+    answer(&mut seen, &mut router, Ok(Payload::new()));
+    assert_eq!(seen.settled, [Receipt(1)]);
+}
+
+#[test]
+fn what_is_let_in_while_closing_is_accepted_and_starts_nothing_and_is_not_over() {
+    let mut router = router(2, 21_600, 1000, None);
+    let mut seen = Seen::default();
+    router.handle(T0, Input::Invoked(event(1, Lane::Queue)));
+    router.handle(T0, Input::Close);
+    router.handle(T0, observed(1, &[2]));
+    router.handle(T0, Input::Invoked(event(3, Lane::Reply(ReplyId(1)))));
+    seen.drain(T0, &mut router);
+    assert_eq!((seen.starts.len(), router.open()), (1, 3));
+    answer(&mut seen, &mut router, Ok(Payload::new()));
+    router.handle(T0, Input::Stop);
+    seen.drain(T0, &mut router);
+    let how: Vec<_> = seen.done.iter().map(|(_, how, _)| *how).collect();
+    assert_eq!(how, ["success", "stopped", "stopped"]);
+    assert_eq!((seen.replies, seen.settled.len(), router.open()), (1, 0, 0));
+}
+
+#[test]
+fn bytes_are_held_from_the_arrival_to_the_end() {
+    let mut router = router(1, 21_600, 1000, None);
+    let mut seen = Seen::default();
+    router.handle(T0, Input::Invoked(event(1, Lane::Queue)));
+    seen.drain(T0, &mut router);
+    assert_eq!(router.held(), 2);
+    answer(&mut seen, &mut router, Err(function_error()));
+    assert_eq!(router.held(), 4, "its last error is kept for the record");
+    let now = router.next_deadline().expect("a retry");
+    router.handle_timeout(now);
+    seen.drain(now, &mut router);
+    answer(&mut seen, &mut router, Ok(Payload::from_static(b"null")));
+    assert_eq!(router.held(), 0);
 }

@@ -219,7 +219,6 @@ mod tests {
             name: Name::new(format!("inv:f/{}#{number}", event.name.path())),
             attempt: AttemptId { delivery: 1, number },
             event: event.into(),
-            execution: number,
             accepted: Timestamp::VIRTUAL_START,
         }
     }

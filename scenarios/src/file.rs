@@ -109,6 +109,8 @@ pub struct Limits {
     pub init: Duration,
     /// Real timeout of an invocation as a multiple of its function's timeout.
     pub patience: u32,
+    /// How long `up` keeps an environment that nobody needs.
+    pub idle: Duration,
 }
 
 impl Default for Limits {
@@ -119,6 +121,7 @@ impl Default for Limits {
             events: 10_000,
             init: Duration::from_secs(10),
             patience: 10,
+            idle: Duration::from_secs(600),
         }
     }
 }
@@ -219,6 +222,8 @@ pub struct LimitsSpec {
     /// Real timeout of an invocation as a multiple of its function's timeout; 10 unless given.
     #[schemars(range(min = 1))]
     pub patience: Option<Located<u32>>,
+    /// How long `up` keeps an environment that nobody needs; 10m unless given.
+    pub idle: Option<Time>,
 }
 
 /// What is there before the first step.

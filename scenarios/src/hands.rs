@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crossbeam_channel::{Sender, TrySendError};
 use executor::{Doorbell, Executor, Heard as Ran, Injury, News};
+use router::arrivals::{Arrivals, Refused};
 use router::event::ThrottleReason;
 use router::event::{
-    ErrorKind, Event, Failure, FunctionError, Invocation, Observation, Outcome, Payload, ReplyId,
+    ErrorKind, Event, Failure, FunctionError, Invocation, Observation, Outcome, Payload, Receipt, ReplyId,
 };
 use router::fabric::{Hands, Heard};
 use router::journal::Entry;
@@ -55,17 +55,17 @@ impl Replies {
 /// The way into a live fabric for whoever is elsewhere: a source's thread, a caller's connection.
 #[derive(Clone, Debug)]
 pub struct Entrance {
-    arrivals: Sender<Input>,
+    arrivals: Arrivals,
     doorbell: Doorbell,
 }
 
 impl Entrance {
     /// An entrance that lets in as many as `arrivals` has room for.
-    pub fn new(arrivals: Sender<Input>, doorbell: Doorbell) -> Self {
+    pub fn new(arrivals: Arrivals, doorbell: Doorbell) -> Self {
         Entrance { arrivals, doorbell }
     }
 
-    /// Lets an input in, waiting while the fabric is full; `false` if there is no fabric any more.
+    /// Lets an input in, waiting while the fabric is full; `false` if it lets nothing in any more.
     pub fn send(&self, input: Input) -> bool {
         let sent = self.arrivals.send(input).is_ok();
         self.doorbell.ring();
@@ -75,19 +75,25 @@ impl Entrance {
     /// Lets an input in if there is room.
     ///
     /// # Errors
-    /// The fabric is full or gone; the input comes back.
-    pub fn try_send(&self, input: Input) -> Result<(), TrySendError<Input>> {
+    /// The fabric is full or ends; the input comes back.
+    pub fn try_send(&self, input: Input) -> Result<(), Refused> {
         self.arrivals.try_send(input)?;
         self.doorbell.ring();
         Ok(())
     }
 }
 
+/// Where a source hears which of its observations are over.
+pub type Settled = Box<dyn Fn(Vec<Receipt>)>;
+
 /// Hands on the system's clock.
 pub struct LiveHands {
     executor: Executor,
     replies: Replies,
     heard: VecDeque<Heard>,
+    sources: BTreeMap<SourceName, Settled>,
+    /// What is over, and not told yet.
+    over: BTreeMap<SourceName, Vec<Receipt>>,
 }
 
 impl LiveHands {
@@ -97,7 +103,14 @@ impl LiveHands {
             executor,
             replies,
             heard: VecDeque::new(),
+            sources: BTreeMap::new(),
+            over: BTreeMap::new(),
         }
+    }
+
+    /// Has a source told, from its own thread's side, what of it is over.
+    pub fn tell(&mut self, source: SourceName, settled: Settled) {
+        self.sources.insert(source, settled);
     }
 
     /// Ends every environment.
@@ -115,6 +128,19 @@ impl Hands for LiveHands {
 
     fn reply(&mut self, to: ReplyId, outcome: Outcome) {
         self.replies.answer(to, outcome);
+    }
+
+    fn settle(&mut self, source: SourceName, receipt: Receipt) {
+        self.over.entry(source).or_default().push(receipt);
+    }
+
+    /// Many at a time: each telling wakes a source's thread, and makes it write.
+    fn rest(&mut self) {
+        while let Some((source, receipts)) = self.over.pop_first() {
+            if let Some(settled) = self.sources.get(&source) {
+                settled(receipts);
+            }
+        }
     }
 
     fn hear(&mut self, now: Timestamp, news: News) {
@@ -256,9 +282,6 @@ impl VirtualHands {
                 self.broken.get_or_insert(error.to_string());
             }
             seen.extend(watched.emitter.take());
-            if let Err(error) = watched.source.settle() {
-                self.broken.get_or_insert(error.to_string());
-            }
         }
         for observation in seen {
             self.arrive(now, observation);
@@ -375,6 +398,15 @@ impl Hands for VirtualHands {
 
     fn reply(&mut self, to: ReplyId, outcome: Outcome) {
         self.replies.insert(to, outcome);
+    }
+
+    fn settle(&mut self, source: SourceName, receipt: Receipt) {
+        let Some(watched) = self.sources.get_mut(&source) else {
+            return;
+        };
+        if let Err(error) = watched.source.settle(&[receipt]) {
+            self.broken.get_or_insert(error.to_string());
+        }
     }
 
     fn hear(&mut self, now: Timestamp, news: News) {

@@ -431,6 +431,7 @@ fn limits(spec: Option<LimitsSpec>, whole: Option<&Node>, out: &mut Vec<Diagnost
         patience: spec
             .patience
             .map_or(default.patience, |patience| patience.value.max(1)),
+        idle: spec.idle.map_or(default.idle, |time| time.value),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Owns writing and reading of the files. A crash loses at most the last line; a full disk is remembered and
 //! told at the end, the run itself goes on. Deliberately absent: what the lines mean.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,11 +30,19 @@ impl FileRecorder {
     pub fn create(run: &Path) -> std::io::Result<Self> {
         std::fs::create_dir_all(run)?;
         let path = run.join(JOURNAL);
+        let file = File::create(&path)?;
+        // Only a mark for [`is_written`]; where locks do not exist, the run goes on without.
+        let _ = file.try_lock();
         Ok(FileRecorder {
-            file: Some(BufWriter::new(File::create(&path)?)),
+            file: Some(BufWriter::new(file)),
             path,
         })
     }
+}
+
+/// Whether a run that still goes on writes the journal in this directory.
+pub fn is_written(run: &Path) -> bool {
+    File::open(run.join(JOURNAL)).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 impl Recorder for FileRecorder {
@@ -237,6 +245,16 @@ mod tests {
     use router::time::Timestamp;
 
     use super::*;
+
+    #[test]
+    fn a_journal_is_written_until_its_recorder_is_gone() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(!is_written(root.path()), "there is none");
+        let recorder = FileRecorder::create(root.path()).unwrap();
+        assert!(is_written(root.path()));
+        drop(recorder);
+        assert!(!is_written(root.path()));
+    }
 
     #[test]
     fn what_is_written_is_read_again_and_a_torn_end_is_left_out() {

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, unbounded};
 use executor::{Executor, News, Options, Pace, Reactor};
+use router::arrivals::Arrivals;
 use router::fabric::{Fabric, Inbox};
 use router::journal::{Journal, Recorder};
 use router::name::{FunctionName, Seed, SourceName};
-use router::router::{Input, Router};
+use router::router::Router;
 use router::settings::Settings;
 
 use crate::assemble::{self, Places, Ready};
@@ -56,7 +57,7 @@ pub struct Connections {
     /// Callers that wait.
     pub replies: Replies,
     /// What sources saw, and calls.
-    pub arrivals: Receiver<Input>,
+    pub arrivals: Arrivals,
     /// Readers of the journal.
     pub recorders: Vec<Box<dyn Recorder + Send>>,
     /// Ends it.
@@ -84,6 +85,8 @@ impl LiveWorld {
         let (send, news) = unbounded();
         let options = Options {
             endpoint: plan.endpoint,
+            init_timeout: project.limits.init,
+            idle: project.limits.idle,
             ..Options::new(Pace::Live, plan.scratch.join("environments"), plan.seed)
         };
         let executor = Executor::start(specs, options, send, reactor)

@@ -7,6 +7,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 
+use router::event::Receipt;
 use router::time::Timestamp;
 use serde_json::Value;
 
@@ -32,7 +33,7 @@ pub struct Row {
 /// Every kind of source.
 pub const ROWS: &[Row] = &[row::<S3>(
     "a directory that plays an S3 bucket: files become objects, changes become event notifications",
-    &["put", "delete"],
+    s3::SAMPLES,
     s3::sample,
 )];
 
@@ -88,7 +89,7 @@ pub trait OpenSource: Send {
     /// See [`Source::barrier`].
     fn barrier(&mut self, now: Timestamp, out: &mut Emitter) -> Result<(), SourceError>;
     /// See [`Source::settle`].
-    fn settle(&mut self) -> Result<(), SourceError>;
+    fn settle(&mut self, over: &[Receipt]) -> Result<(), SourceError>;
 }
 
 impl<S: Source + 'static> OpenSource for S {
@@ -119,8 +120,8 @@ impl<S: Source + 'static> OpenSource for S {
         Source::barrier(self, now, out)
     }
 
-    fn settle(&mut self) -> Result<(), SourceError> {
-        Source::settle(self)
+    fn settle(&mut self, over: &[Receipt]) -> Result<(), SourceError> {
+        Source::settle(self, over)
     }
 }
 

@@ -1,12 +1,18 @@
 //! Runs a source live: a thread that polls when it is rung or when the source asked for it.
 //!
-//! Owns the thread and the order of things: poll, hand over, settle. A source is told to remember only what
-//! the fabric has taken. Deliberately absent: any other clock than the one handed in.
+//! ```text
+//!   poll ─► hand over each observation ─► settle: save, with what is over ─► wait ─► poll …
+//!                                             ▲ also whenever the fabric tells that observations are over
+//! ```
+//!
+//! Owns the thread and the order of things. A source saves what it announced after the fabric took it, so a crash in
+//! between repeats events and loses none. Once the fabric takes nothing more, a source is not asked any more and only
+//! hears what is over. Deliberately absent: any other clock than the one handed in.
 
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, never, select};
-use router::event::Observation;
+use router::event::{Observation, Receipt};
 use router::time::Timestamp;
 
 use crate::catalog::OpenSource;
@@ -28,7 +34,9 @@ pub struct Parts {
     pub rung: Receiver<()>,
     /// The time.
     pub now: fn() -> Timestamp,
-    /// Takes an observation, blocking while the fabric is full; `false` ends the host.
+    /// Tells which observations are over, many at a time.
+    pub settled: Receiver<Vec<Receipt>>,
+    /// Takes an observation, blocking while the fabric is full; `false` if it takes no more.
     pub deliver: Box<dyn FnMut(Observation) -> bool + Send>,
     /// Is told an error, after which the host goes on.
     pub failed: Box<dyn FnMut(SourceError) + Send>,
@@ -60,30 +68,43 @@ impl Host {
 }
 
 fn run(mut parts: Parts, stopped: &Receiver<()>) {
+    let mut next = poll(&mut parts);
     loop {
-        let next = match parts.source.poll((parts.now)(), &mut parts.emitter) {
-            Ok(next) => next,
-            Err(error) => {
-                (parts.failed)(error);
-                NextPoll::WhenRung
-            }
-        };
-        for observation in parts.emitter.take() {
-            if !(parts.deliver)(observation) {
-                return;
-            }
-        }
-        if let Err(error) = parts.source.settle() {
-            (parts.failed)(error);
-        }
         let timer = match next {
-            NextPoll::At(at) => crossbeam_channel::after(at.since((parts.now)())),
-            NextPoll::WhenRung => never(),
+            Some(NextPoll::At(at)) => crossbeam_channel::after(at.since((parts.now)())),
+            Some(NextPoll::WhenRung) | None => never(),
         };
         select! {
-            recv(stopped) -> _ => return,
-            recv(parts.rung) -> _ => {}
-            recv(timer) -> _ => {}
+            recv(stopped) -> _ => return settle(&mut parts, Vec::new()),
+            recv(parts.settled) -> over => match over {
+                Ok(over) => settle(&mut parts, over),
+                // The fabric is gone, and the end will be told.
+                Err(_) => parts.settled = never(),
+            },
+            recv(parts.rung) -> _ => next = next.and_then(|_| poll(&mut parts)),
+            recv(timer) -> _ => next = poll(&mut parts),
         }
+    }
+}
+
+/// Looks, hands over and saves; `None` if the fabric takes no more.
+fn poll(parts: &mut Parts) -> Option<NextPoll> {
+    let next = match parts.source.poll((parts.now)(), &mut parts.emitter) {
+        Ok(next) => next,
+        Err(error) => {
+            (parts.failed)(error);
+            NextPoll::WhenRung
+        }
+    };
+    let taken = parts.emitter.take().into_iter().all(|seen| (parts.deliver)(seen));
+    settle(parts, Vec::new());
+    taken.then_some(next)
+}
+
+/// One saving for everything that is over by now.
+fn settle(parts: &mut Parts, mut over: Vec<Receipt>) {
+    over.extend(parts.settled.try_iter().flatten());
+    if let Err(error) = parts.source.settle(&over) {
+        (parts.failed)(error);
     }
 }

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use router::event::{Event, Lane, Observation, Payload, Refusal};
+use router::event::{Event, Lane, Observation, Payload, Receipt, Refusal};
 use router::name::{FunctionName, Name, RouteName, Seed, SourceName};
 use router::time::Timestamp;
 use serde::de::DeserializeOwned;
@@ -53,8 +53,9 @@ pub trait Source: Sized + Send {
     /// Emits everything that happened before this call, in an order that does not depend on threads.
     fn barrier(&mut self, now: Timestamp, out: &mut Emitter) -> Result<(), SourceError>;
 
-    /// What was emitted up to here has been accepted by the fabric: remember it across restarts.
-    fn settle(&mut self) -> Result<(), SourceError>;
+    /// Everything that came of these observations has ended. Remembers that across restarts, with what was emitted up
+    /// to here; what is not over is emitted again by the next run.
+    fn settle(&mut self, over: &[Receipt]) -> Result<(), SourceError>;
 }
 
 /// A route from a source, as the source sees it.
@@ -157,9 +158,11 @@ impl Emitter {
     }
 
     /// Says that something happened. `document` writes the event for one subscription from the ids of
-    /// the operation; `taken` are the subscriptions that take it, `refused` the others.
+    /// the operation; `taken` are the subscriptions that take it, `refused` the others. The source hears by the
+    /// `receipt` when it is over.
     pub fn observe<'a>(
         &mut self,
+        receipt: Receipt,
         kind: &str,
         subject: &str,
         taken: impl IntoIterator<Item = (&'a RouteName, &'a FunctionName)>,
@@ -198,6 +201,7 @@ impl Emitter {
         let source = self.source.clone();
         self.seen.push(Observation {
             source,
+            receipt,
             kind: kind.to_owned(),
             subject: subject.to_owned(),
             events,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Receiver;
-use router::event::Observation;
+use router::event::{Observation, Receipt};
 use router::name::{FunctionName, RouteName, Seed, SourceName};
 use router::time::Timestamp;
 use serde_json::{Value, json};
@@ -84,8 +84,21 @@ impl Bucket {
     fn seen(&mut self) -> Vec<String> {
         let s3 = self.s3.as_mut().unwrap();
         s3.barrier(clock(), &mut self.out).unwrap();
-        s3.settle().unwrap();
-        self.out.take().iter().map(short).collect()
+        let seen = self.out.take();
+        let over: Vec<Receipt> = seen.iter().map(|seen| seen.receipt).collect();
+        s3.settle(&over).unwrap();
+        seen.iter().map(short).collect()
+    }
+
+    /// What a barrier reports, of which only the first `over` are over when the source is next heard of.
+    fn seen_and_over(&mut self, over: usize) -> Vec<String> {
+        let s3 = self.s3.as_mut().unwrap();
+        s3.barrier(clock(), &mut self.out).unwrap();
+        s3.settle(&[]).unwrap();
+        let seen = self.out.take();
+        let receipts: Vec<Receipt> = seen.iter().take(over).map(|seen| seen.receipt).collect();
+        s3.settle(&receipts).unwrap();
+        seen.iter().map(short).collect()
     }
 
     /// Polls as a host does until `count` things were seen.
@@ -250,6 +263,9 @@ fn stimuli_emit_once_and_cannot_leave_the_bucket() {
     assert_eq!(act(delete("none")), (true, none()));
     assert_eq!(act(put("gone")), (true, vec!["Put gone".into()]));
     assert_eq!(act(delete("gone")), (true, vec!["Delete gone".into()]));
+    assert_eq!(act(put("back")), (true, vec!["Put back".into()]));
+    assert_eq!(act(delete("back")), (true, vec!["Delete back".into()]));
+    assert_eq!(act(put("back")), (true, vec!["Put back".into()]));
     for bad in [
         "",
         "/etc/x",
@@ -306,6 +322,83 @@ fn what_changed_while_nobody_watched_is_found() {
     b.write("kept", "other");
     b.restart(json!({"on_start": "ignore"}));
     assert_eq!(b.seen(), none());
+}
+
+#[test]
+fn what_was_not_over_is_announced_again_even_if_the_file_is_gone() {
+    let mut b = Bucket::with(true, json!({}), |_| {});
+    for key in ["a", "b", "c"] {
+        b.write(key, "x");
+    }
+    assert_eq!(b.seen_and_over(1), ["Put a", "Put b", "Put c"]);
+    b.stop();
+    fs::remove_file(b.root.join("b")).unwrap();
+    b.restart(json!({}));
+    assert_eq!(b.seen_and_over(0), ["Put b", "Put c", "Delete b"]);
+    b.restart(json!({}));
+    assert_eq!(b.seen(), ["Put b", "Put c", "Delete b"]);
+    b.restart(json!({}));
+    assert_eq!(b.seen(), none());
+}
+
+#[test]
+fn what_was_not_saved_at_all_is_found_again() {
+    let mut b = Bucket::with(true, json!({}), |root| fs::write(root.join("old"), "x").unwrap());
+    b.write("a", "x");
+    let s3 = b.s3.as_mut().unwrap();
+    s3.barrier(clock(), &mut b.out).unwrap();
+    assert_eq!(b.out.take().iter().map(short).collect::<Vec<_>>(), ["Put a"]);
+    b.restart(json!({}));
+    assert_eq!(b.seen(), ["Put a"]);
+}
+
+#[test]
+fn on_start_decides_about_what_was_not_over() {
+    for (on_start, wanted) in [("ignore", vec![]), ("all", vec!["Delete gone", "Put kept"])] {
+        let mut b = Bucket::with(true, json!({}), |_| {});
+        b.write("kept", "x");
+        b.write("gone", "x");
+        assert_eq!(b.seen_and_over(2), ["Put gone", "Put kept"]);
+        b.write("kept", "y");
+        fs::remove_file(b.root.join("gone")).unwrap();
+        assert_eq!(b.seen_and_over(0), ["Delete gone", "Put kept"]);
+        b.restart(json!({ "on_start": on_start }));
+        assert_eq!(b.seen(), wanted, "{on_start}");
+        b.restart(json!({}));
+        assert_eq!(b.seen(), none(), "{on_start}");
+    }
+}
+
+/// Where the kernel's clock ticks every few milliseconds, size, time and inode can be those of the write before. Here
+/// the time is set, so that they are on every kernel.
+#[test]
+fn the_same_bytes_written_again_within_a_tick_are_a_put_each_time() {
+    let mut b = Bucket::new();
+    let write = |root: &Path, at: SystemTime| {
+        let mut file = fs::File::create(root.join("f")).unwrap();
+        file.write_all(b"same").unwrap();
+        file.set_modified(at).unwrap();
+    };
+    for round in 0..3 {
+        write(&b.root, SystemTime::UNIX_EPOCH);
+        assert_eq!(b.seen(), ["Put f"], "round {round}");
+        assert_eq!(b.seen(), none(), "after round {round}");
+    }
+    for round in 0..3 {
+        let s3 = b.s3.as_mut().unwrap();
+        let put = Stimulus::Put {
+            key: "f".into(),
+            body: "same".into(),
+        };
+        s3.stimulate(put, clock(), &mut b.out).unwrap();
+        assert_eq!(b.out.take().iter().map(short).collect::<Vec<_>>(), ["Put f"]);
+        write(
+            &b.root,
+            fs::metadata(b.root.join("f")).unwrap().modified().unwrap(),
+        );
+        assert_eq!(b.seen(), ["Put f"], "after the put of round {round}");
+        assert_eq!(b.seen(), none(), "after round {round}");
+    }
 }
 
 #[test]
@@ -442,6 +535,7 @@ fn a_host_delivers_soon_after_the_close_and_stops() {
         source: Box::new(b.s3.take().unwrap()),
         emitter: Emitter::new(SourceName::new("uploads"), Seed(7), "live"),
         rung: b.ear.clone(),
+        settled: crossbeam_channel::never(),
         now: clock,
         deliver: Box::new(move |seen| send.send((Instant::now(), short(&seen))).is_ok()),
         failed: Box::new(|error| panic!("{error}")),
@@ -459,6 +553,38 @@ fn a_host_delivers_soon_after_the_close_and_stops() {
     waits.sort();
     println!("close to delivery: p50 {:?}, p99 {:?}", waits[100], waits[198]);
     host.stop();
+}
+
+/// What is over when the host is told to stop is saved, also if the fabric took nothing more.
+#[test]
+fn a_host_saves_what_is_over_before_it_ends() {
+    let mut b = Bucket::with(true, json!({}), |_| {});
+    let (send, receive) = crossbeam_channel::unbounded();
+    let (over, settled) = crossbeam_channel::unbounded();
+    let parts = Parts {
+        source: Box::new(b.s3.take().unwrap()),
+        emitter: Emitter::new(SourceName::new("uploads"), Seed(7), "live"),
+        rung: b.ear.clone(),
+        settled,
+        now: clock,
+        deliver: Box::new(move |seen| {
+            send.send((seen.receipt, short(&seen))).unwrap();
+            seen.subject != "last"
+        }),
+        failed: Box::new(|error| panic!("{error}")),
+    };
+    let host = Host::start("uploads", parts).unwrap();
+    let mut receipts = Vec::new();
+    for key in ["first", "second", "last"] {
+        b.write(key, "x");
+        let (receipt, what) = receive.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert_eq!(what, format!("Put {key}"));
+        receipts.push(receipt);
+    }
+    over.send(vec![receipts[0]]).unwrap();
+    host.stop();
+    b.restart(json!({}));
+    assert_eq!(b.seen(), ["Put second", "Put last"]);
 }
 
 #[test]

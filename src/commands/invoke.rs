@@ -5,6 +5,7 @@ use std::io::Read;
 use anyhow::{Context, Result};
 use crossbeam_channel::bounded;
 use executor::Reactor;
+use router::arrivals::Arrivals;
 use router::event::{CallDetails, Failure, Lane, Outcome};
 use router::fabric::Turn;
 use router::router::Input;
@@ -48,10 +49,9 @@ fn call(args: &Invoke, files: &mut Files) -> Result<Outcome, Problem> {
     let replies = Replies::default();
     let (tell, told) = bounded(1);
     let lane = Lane::Reply(replies.open(move |outcome| drop(tell.send(outcome))));
-    let (_arrivals_in, arrivals) = bounded(1);
     let mut fabric = world.fabric(Connections {
         replies,
-        arrivals,
+        arrivals: Arrivals::none(),
         recorders: Vec::new(),
         stop: on_interrupt()?,
     });

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 /// Every scenario file at or below `paths`. A directory's files count if they are YAML and have a `schema`
-/// and `steps` or `expect` at the top; directories of code and hidden ones are not entered.
+/// and `steps` or `expect` at the top; hidden directories, `node_modules` and `target` are not entered.
 pub fn scenarios(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     files(paths, &looks_like_a_scenario)
 }

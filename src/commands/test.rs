@@ -42,6 +42,9 @@ pub fn run(args: &Test) -> Result<u8> {
     let verdicts = run_all(&loaded, args, &stop, |verdict| print_one(verdict, args, width));
     if args.format == Format::Text {
         say!("{}", summary(&verdicts, began.elapsed()));
+        for shortcoming in executor::shortcomings() {
+            talk!("note: {shortcoming}");
+        }
     }
     if let Some(path) = &args.junit {
         let text = scenarios::junit::junit(&verdicts)?;

@@ -3,32 +3,36 @@
 //! The calling thread is the fabric's, and drives HTTP and handlers while it waits; sources have a thread each.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::fs::{File, TryLockError};
+use std::io::{ErrorKind, IsTerminal};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Receiver, unbounded};
 use executor::Reactor;
-use router::fabric::{Fabric, Turn};
+use router::arrivals::Arrivals;
+use router::fabric::Turn;
 use router::journal::{Entry, Recorder};
-use router::name::{FunctionName, Seed};
+use router::name::{FunctionName, Seed, SourceName};
 use router::router::Input;
 use scenarios::assemble;
-use scenarios::clock::{SystemClock, system_now};
+use scenarios::clock::system_now;
 use scenarios::cycle::CycleWatch;
 use scenarios::diagnostic::{Diagnostic, Files};
 use scenarios::file::Scenario;
 use scenarios::hands::{Entrance, LiveHands, Replies};
 use scenarios::live::Terminal;
+use scenarios::runs::{FileRecorder, is_written};
 use scenarios::scratch::{self, Scratch};
 use scenarios::screen::Screen;
 use scenarios::stop::{self, Stop};
 use scenarios::world::{Connections, LiveWorld, Plan};
-use scenarios::{load, render, run, runs::FileRecorder};
+use scenarios::{load, render, run};
+use sources::catalog::OpenSource;
 use sources::host::{Host, Parts};
 use sources::source::{Bell, Emitter};
 
@@ -38,6 +42,8 @@ use crate::output::talk;
 
 /// Observations and calls that may wait for the fabric before their senders do.
 const ARRIVALS: usize = 1024;
+/// Bytes of them: 64 MiB, ten of the largest calls.
+const ARRIVING: usize = 64 << 20;
 /// How long callers may take to read their last answer.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Runs of `up` whose journals are kept.
@@ -125,6 +131,7 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         format!("failed to listen on {address}; another triggerfish may run: choose a port with --listen 127.0.0.1:0")
     })?;
     let address = listener.local_addr()?;
+    let lock = lock_state(&args.data_dir)?;
     let scratch = Scratch::new()?;
     let seed = fresh_seed();
     let plan = Plan {
@@ -137,19 +144,20 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     };
     let mut world = LiveWorld::new(project, plan, &reactor).map_err(Problem::File)?;
     let (names, ready) = (world.functions.clone(), std::mem::take(&mut world.sources));
-    let (arrivals_in, arrivals) = bounded(ARRIVALS);
-    let entrance = Entrance::new(arrivals_in, reactor.doorbell());
-    let hosts = host_sources(project, ready, seed, &entrance)?;
+    let arrivals = Arrivals::new(ARRIVALS, ARRIVING);
+    let entrance = Entrance::new(arrivals.clone(), reactor.doorbell());
+    let opened = open_sources(project, ready)?;
     let replies = Replies::default();
     let shared = Gateway {
         functions: names.iter().cloned().collect(),
-        entrance,
+        entrance: entrance.clone(),
         replies: replies.clone(),
         seed,
         calls: AtomicU64::new(0),
     };
     let server = reactor.spawn(gateway::serve(Arc::new(shared), listener, stop.clone()));
-    let journal = new_run(&args.runs)?;
+    let journal = new_run(&args.runs)
+        .with_context(|| format!("failed to make a run's directory in {}", args.runs.display()))?;
     let color = super::colors(std::io::stdout().is_terminal());
     let screen = Screen::start()?;
     let recorders: Vec<Box<dyn Recorder + Send>> = vec![
@@ -173,15 +181,19 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         functions: names.clone(),
     });
     fabric.journal.flush();
+    // Last of all: what a source tells is remembered as told.
+    let hosts = start_hosts(opened, seed, &entrance, &mut fabric.hands)?;
     screen.pen().write(&format!(
         "ready on http://{address} · {}, {} · Ctrl-C stops\n",
         count(hosts.len(), "source"),
         count(names.len(), "function")
     ));
+    for shortcoming in executor::shortcomings() {
+        talk!("note: {shortcoming}");
+    }
     while fabric.turn(None) != Turn::Stopped {}
     talk!("stopping");
-    let now = fabric.now();
-    fabric.take(now, Input::Stop);
+    fabric.stop();
     // Whoever waits is told that there is nothing to wait for.
     let told = reactor.run(async { tokio::time::timeout(FAREWELL, server).await });
     if told.is_err() {
@@ -189,9 +201,11 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     }
     let (ledger, trace) = (fabric.journal.ledger(), fabric.journal.trace());
     fabric.note(Entry::End { ledger, trace });
-    fabric.journal.flush();
+    fabric.flush();
     let journal_at = super::select::shown(&journal);
-    drop_inbox_first(fabric, hosts);
+    fabric.into_hands().stop();
+    hosts.into_iter().for_each(Host::stop);
+    drop(lock);
     screen.close(format!(
         "{} events: {} done, {} dead, {} dropped, {} open · journal {journal_at}\n",
         ledger.accepted, ledger.done, ledger.dead, ledger.dropped, ledger.open
@@ -204,23 +218,36 @@ fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-/// A host may be waiting for room in the inbox: the fabric goes first, then its sources.
-fn drop_inbox_first(fabric: Fabric<SystemClock, LiveHands>, hosts: Vec<Host>) {
-    fabric.into_hands().stop();
-    hosts.into_iter().for_each(Host::stop);
+/// A source that is open, and does nothing yet.
+struct Opened {
+    name: SourceName,
+    source: Box<dyn OpenSource>,
+    rung: Receiver<()>,
 }
 
-fn host_sources(
+fn open_sources(
     project: &Scenario,
-    ready: BTreeMap<router::name::SourceName, assemble::Ready>,
-    seed: Seed,
-    entrance: &Entrance,
-) -> Result<Vec<Host>, Problem> {
-    let mut hosts = Vec::new();
-    for (name, ready) in ready {
+    ready: BTreeMap<SourceName, assemble::Ready>,
+) -> Result<Vec<Opened>, Problem> {
+    let open = |(name, ready): (SourceName, assemble::Ready)| {
         let (bell, rung) = Bell::new();
         let source = (ready.open)(bell)
             .map_err(|error| Problem::File(vec![assemble::open_error(project, &name, &error)]))?;
+        Ok(Opened { name, source, rung })
+    };
+    ready.into_iter().map(open).collect()
+}
+
+fn start_hosts(
+    opened: Vec<Opened>,
+    seed: Seed,
+    entrance: &Entrance,
+    hands: &mut LiveHands,
+) -> std::io::Result<Vec<Host>> {
+    let mut hosts = Vec::new();
+    for Opened { name, source, rung } in opened {
+        let (over, settled) = unbounded();
+        hands.tell(name.clone(), Box::new(move |receipts| drop(over.send(receipts))));
         let entrance = entrance.clone();
         let failed_name = name.clone();
         hosts.push(Host::start(
@@ -229,6 +256,7 @@ fn host_sources(
                 source,
                 emitter: Emitter::new(name.clone(), seed, "live"),
                 rung,
+                settled,
                 now: system_now,
                 deliver: Box::new(move |seen| entrance.send(Input::Observed(seen))),
                 failed: Box::new(
@@ -238,6 +266,27 @@ fn host_sources(
         )?);
     }
     Ok(hosts)
+}
+
+/// Takes the data directory for this run: two that share it would each forget what the other remembers. The system
+/// gives it back when the process ends, however it ends.
+fn lock_state(state: &Path) -> Result<File> {
+    let failed = || format!("failed to use the data directory {}", state.display());
+    std::fs::create_dir_all(state).with_context(failed)?;
+    let file = File::options()
+        .create(true)
+        .write(true)
+        .truncate(false)
+        .open(state.join("lock"))
+        .with_context(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another triggerfish runs with the data directory {}: end it, or choose another with --data-dir",
+            state.display()
+        ),
+        Err(TryLockError::Error(error)) => Err(error).with_context(failed),
+    }
 }
 
 /// Handlers at the same time: enough to keep the cores busy, few enough to keep the machine usable.
@@ -251,11 +300,10 @@ pub fn fresh_seed() -> Seed {
     Seed(system_now().as_nanos() ^ u64::from(std::process::id()).rotate_left(32))
 }
 
-/// A directory for this run's journal; older ones beyond [`KEEP`] are removed.
-fn new_run(runs: &Path) -> Result<std::path::PathBuf> {
-    let mut old: Vec<_> = std::fs::read_dir(runs)
-        .into_iter()
-        .flatten()
+/// A fresh directory for this run's journal; older ones beyond [`KEEP`] are removed, unless a run writes them still.
+fn new_run(runs: &Path) -> std::io::Result<PathBuf> {
+    std::fs::create_dir_all(runs)?;
+    let mut old: Vec<_> = std::fs::read_dir(runs)?
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| {
@@ -265,11 +313,21 @@ fn new_run(runs: &Path) -> Result<std::path::PathBuf> {
         })
         .collect();
     old.sort();
-    for path in old.iter().rev().skip(KEEP - 1) {
+    for path in old.iter().rev().skip(KEEP - 1).filter(|path| !is_written(path)) {
         let _ = std::fs::remove_dir_all(path);
     }
     let name = format!("up-{}", system_now().iso_millis().replace([':', '.'], "-"));
-    Ok(runs.join(name))
+    // Another may start in the same millisecond.
+    let mut path = runs.join(&name);
+    let mut number = 1;
+    while let Err(error) = std::fs::create_dir(&path) {
+        if error.kind() != ErrorKind::AlreadyExists {
+            return Err(error);
+        }
+        number += 1;
+        path = runs.join(format!("{name}-{number}"));
+    }
+    Ok(path)
 }
 
 /// Hears the user's interrupt. The second time ends the process at once.

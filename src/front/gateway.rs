@@ -12,13 +12,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use crossbeam_channel::TrySendError;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::TokioIo;
+use router::arrivals::Refused;
 use router::event::{CallDetails, Event, Lane, Outcome};
 use router::name::{FunctionName, RequestId, Seed};
 use router::router::Input;
@@ -187,18 +187,20 @@ fn too_large(head: &hyper::http::request::Parts, why: &(dyn std::error::Error + 
     ApiError::too_large(size.unwrap_or("too many"), "RequestResponse", api::SYNC_LIMIT)
 }
 
-/// Hands an event to the fabric; where its inbox is full the caller waits, on a thread of its own.
+/// Hands an event to the fabric; where its inbox is full the caller waits, on a thread of its own. An event that is
+/// not handed over is told so, and never runs.
 async fn send(gateway: &Gateway, event: Event) -> Result<(), ApiError> {
+    let closed = || ApiError::unavailable("triggerfish is stopping and takes no more calls");
     let input = match gateway.entrance.try_send(Input::Invoked(event)) {
         Ok(()) => return Ok(()),
-        Err(TrySendError::Disconnected(_)) => return Err(ApiError::service("the fabric stopped")),
-        Err(TrySendError::Full(input)) => input,
+        Err(Refused::Closed) => return Err(closed()),
+        Err(Refused::Full(input)) => input,
     };
     let entrance = gateway.entrance.clone();
-    let sent = tokio::task::spawn_blocking(move || entrance.send(input)).await;
+    let sent = tokio::task::spawn_blocking(move || entrance.send(*input)).await;
     match sent {
         Ok(true) => Ok(()),
-        _ => Err(ApiError::service("the fabric stopped")),
+        _ => Err(closed()),
     }
 }
 

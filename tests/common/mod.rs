@@ -1,5 +1,7 @@
 //! A live fabric from outside: how tests start one, find its address, call it and interrupt it.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::Path;

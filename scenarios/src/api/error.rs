@@ -93,6 +93,16 @@ impl ApiError {
         }
     }
 
+    /// Nobody serves the call, and nothing of it was begun: clients may try again.
+    pub fn unavailable(message: &str) -> Self {
+        let body = json!({ "Type": "Service", "Message": message }).to_string();
+        ApiError {
+            status: 503,
+            code: "ServiceUnavailableException",
+            body,
+        }
+    }
+
     /// An operation that this version does not have.
     pub fn unsupported(what: &str) -> Self {
         let message = format!("{what} is not supported by this version of triggerfish; Invoke is");

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crossbeam_channel::{never, unbounded};
+use crossbeam_channel::unbounded;
 use executor::{Executor, News, Options as ExecutorOptions, Pace, Reactor};
+use router::arrivals::Arrivals;
 use router::fabric::{Fabric, Inbox};
 use router::journal::{Entry, Journal, Line, Recorder};
 use router::name::{FunctionName, Seed};
@@ -113,7 +114,7 @@ impl<'a> Stage<'a> {
         }
         let hands = VirtualHands::new(executor, watched, Faults::new(assemble::faults(scenario)));
         let inbox = Inbox {
-            arrivals: never(),
+            arrivals: Arrivals::none(),
             news,
         };
         let deadline = Instant::now() + scenario.timeout;

@@ -1,16 +1,17 @@
-//! The index: which objects the bucket holds, as far as was announced.
+//! The index: which objects the bucket holds, as far as was announced, and which announcements are not over.
 //!
-//! Presence means announced: only a key in here can be removed. The map in memory is what decisions are
-//! made from; SQLite holds a copy that [`Index::settle`] brings up to date in one transaction, after what was
-//! emitted was handed to the fabric. A crash before that repeats events; what the fabric had not finished by then
-//! is not repeated.
+//! Presence means announced: only a key in here can be removed. The maps in memory are what decisions are
+//! made from; a [`Store`] holds a copy that [`Index::save`] brings up to date in one transaction, after what was
+//! emitted was handed to the fabric. An announcement is owed until everything that came of it has ended: the next run
+//! makes it again. So a crash, whenever it comes, repeats events and loses none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use router::time::Timestamp;
-use rusqlite::{Connection, params};
 
+use super::record::Kind;
+use super::store::Store;
 use crate::source::SourceError;
 
 /// What tells whether a file changed, without reading it.
@@ -33,14 +34,28 @@ pub struct Entry {
     pub md5: Option<String>,
 }
 
+/// What was said of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// The key.
+    pub key: String,
+    /// What happened to it.
+    pub kind: Kind,
+    /// Bytes and MD5 in hex; `None` for a removal.
+    pub content: Option<(u64, String)>,
+}
+
 /// The objects of one bucket.
 pub struct Index {
     entries: BTreeMap<String, Entry>,
     by_inode: BTreeMap<u64, BTreeSet<String>>,
     last: u64,
     fresh: bool,
-    store: Option<Connection>,
+    store: Option<Store>,
     unsaved: BTreeSet<String>,
+    /// What is not over, by its sequencer.
+    owed: BTreeMap<u64, Announced>,
+    unsaved_owed: BTreeSet<u64>,
 }
 
 impl Index {
@@ -53,6 +68,8 @@ impl Index {
             fresh: true,
             store: None,
             unsaved: BTreeSet::new(),
+            owed: BTreeMap::new(),
+            unsaved_owed: BTreeSet::new(),
         };
         if let Some(file) = file {
             let failed = |e: rusqlite::Error| {
@@ -62,50 +79,17 @@ impl Index {
                 ))
                 .help("end any other triggerfish that uses it; a damaged index can be deleted")
             };
-            index.store = Some(index.load(file).map_err(failed)?);
+            let (store, kept) = Store::open(file).map_err(failed)?;
+            for (key, entry) in kept.objects {
+                index.insert(key, entry);
+            }
+            index.unsaved.clear();
+            index.owed = kept.owed;
+            index.fresh = kept.last.is_none();
+            index.last = kept.last.unwrap_or_default();
+            index.store = Some(store);
         }
         Ok(index)
-    }
-
-    fn load(&mut self, file: &Path) -> rusqlite::Result<Connection> {
-        let store = Connection::open(file)?;
-        store.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        store.pragma_update(None, "journal_mode", "WAL")?;
-        store.pragma_update(None, "synchronous", "NORMAL")?;
-        store.execute_batch(
-            "BEGIN;
-             CREATE TABLE IF NOT EXISTS object (
-               key TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime INTEGER NOT NULL, inode INTEGER NOT NULL, md5 TEXT
-             ) WITHOUT ROWID;
-             CREATE TABLE IF NOT EXISTS bucket (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER NOT NULL);
-             COMMIT;",
-        )?;
-        {
-            let mut rows = store.prepare("SELECT key, size, mtime, inode, md5 FROM object")?;
-            let mut rows = rows.query([])?;
-            while let Some(row) = rows.next()? {
-                let stamp = Stamp {
-                    size: row.get::<_, i64>(1)?.cast_unsigned(),
-                    mtime: row.get(2)?,
-                    inode: row.get::<_, i64>(3)?.cast_unsigned(),
-                };
-                self.insert(
-                    row.get(0)?,
-                    Entry {
-                        stamp,
-                        md5: row.get(4)?,
-                    },
-                );
-            }
-            let mut last = store.prepare("SELECT last FROM bucket")?;
-            let mut last = last.query([])?;
-            if let Some(row) = last.next()? {
-                self.last = row.get::<_, i64>(0)?.cast_unsigned();
-                self.fresh = false;
-            }
-        }
-        self.unsaved.clear();
-        Ok(store)
     }
 
     /// Whether there was no index before: nothing can have been missed.
@@ -177,52 +161,51 @@ impl Index {
         self.last
     }
 
+    /// What is not over, with its sequencer, in the order in which it was announced.
+    pub fn owed(&self) -> Vec<(u64, Announced)> {
+        let owed = self.owed.iter();
+        owed.map(|(sequencer, announced)| (*sequencer, announced.clone()))
+            .collect()
+    }
+
+    /// Remembers an announcement until it is [settled](Index::settle).
+    pub fn owe(&mut self, sequencer: u64, announced: Announced) {
+        if self.store.is_some() {
+            self.owed.insert(sequencer, announced);
+            self.unsaved_owed.insert(sequencer);
+        }
+    }
+
+    /// An announcement is over.
+    pub fn settle(&mut self, sequencer: u64) {
+        // What was never saved need not be deleted.
+        if self.owed.remove(&sequencer).is_some() && !self.unsaved_owed.remove(&sequencer) {
+            self.unsaved_owed.insert(sequencer);
+        }
+    }
+
     /// Saves what changed since the last call.
-    pub fn settle(&mut self) -> Result<(), SourceError> {
+    pub fn save(&mut self) -> Result<(), SourceError> {
         let Some(store) = &mut self.store else {
             self.unsaved.clear();
             return Ok(());
         };
-        if self.unsaved.is_empty() && !self.fresh {
+        if self.unsaved.is_empty() && self.unsaved_owed.is_empty() && !self.fresh {
             return Ok(());
         }
-        save(store, &self.entries, &self.unsaved, self.last)
+        let objects = self.unsaved.iter().map(|key| (key, self.entries.get(key)));
+        let owed = self
+            .unsaved_owed
+            .iter()
+            .map(|sequencer| (*sequencer, self.owed.get(sequencer)));
+        store
+            .save(objects, owed, self.last)
             .map_err(|e| SourceError::new(format!("failed to save the bucket's index: {e}")))?;
         self.unsaved.clear();
+        self.unsaved_owed.clear();
         self.fresh = false;
         Ok(())
     }
-}
-
-fn save(
-    store: &mut Connection,
-    entries: &BTreeMap<String, Entry>,
-    unsaved: &BTreeSet<String>,
-    last: u64,
-) -> rusqlite::Result<()> {
-    let transaction = store.transaction()?;
-    {
-        let mut put =
-            transaction.prepare_cached("INSERT OR REPLACE INTO object VALUES (?1, ?2, ?3, ?4, ?5)")?;
-        let mut delete = transaction.prepare_cached("DELETE FROM object WHERE key = ?1")?;
-        for key in unsaved {
-            match entries.get(key) {
-                Some(Entry { stamp, md5 }) => put.execute(params![
-                    key,
-                    stamp.size.cast_signed(),
-                    stamp.mtime,
-                    stamp.inode.cast_signed(),
-                    md5
-                ])?,
-                None => delete.execute([key])?,
-            };
-        }
-        transaction.execute(
-            "INSERT OR REPLACE INTO bucket VALUES (1, ?1)",
-            [last.cast_signed()],
-        )?;
-    }
-    transaction.commit()
 }
 
 #[cfg(test)]
@@ -251,7 +234,7 @@ mod tests {
         index.insert("b".into(), entry(2));
         index.remove("b");
         let last = index.sequencer(Timestamp::from_nanos(u64::MAX - 9));
-        index.settle().unwrap();
+        index.save().unwrap();
         index.insert("c".into(), entry(3));
         drop(index);
         let mut index = Index::open(Some(&file)).unwrap();
@@ -259,6 +242,39 @@ mod tests {
         assert_eq!(index.below(""), ["a"]);
         assert_eq!(index.get("a"), Some(&entry(u64::MAX)));
         assert!(index.sequencer(Timestamp::from_nanos(5)) > last);
+    }
+
+    #[test]
+    fn what_is_owed_survives_a_restart_until_it_is_settled() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("uploads.sqlite");
+        let put = |key: &str| Announced {
+            key: key.into(),
+            kind: Kind::Put,
+            content: Some((1, "m".into())),
+        };
+        let removed = Announced {
+            key: "c".into(),
+            kind: Kind::Delete,
+            content: None,
+        };
+        let mut index = Index::open(Some(&file)).unwrap();
+        index.owe(1, put("a"));
+        index.owe(2, put("b"));
+        index.settle(2);
+        index.owe(3, removed.clone());
+        index.owe(4, put("d"));
+        index.save().unwrap();
+        index.settle(4);
+        index.save().unwrap();
+        index.settle(1);
+        drop(index);
+        let index = Index::open(Some(&file)).unwrap();
+        assert_eq!(
+            index.owed(),
+            [(1, put("a")), (3, removed)],
+            "1 was not saved again"
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ use std::time::Duration;
 use router::time::Timestamp;
 
 use super::file::{self, Content, Place};
-use super::index::{Entry, Stamp};
+use super::index::{Announced, Entry, Stamp};
 use super::record::Kind;
 use super::watch::Hint;
 use super::{RenameAs, S3, tree};
@@ -41,6 +41,8 @@ pub struct Dirty {
     pub written: Option<Stamp>,
     /// It was missing at the last look, and got its grace.
     pub missing: bool,
+    /// What is hinted at happened after the last look, so it was not announced yet.
+    pub new: bool,
 }
 
 impl Dirty {
@@ -51,6 +53,7 @@ impl Dirty {
             due,
             written: None,
             missing: false,
+            new: false,
         }
     }
 }
@@ -108,6 +111,9 @@ impl S3 {
             }
         }
         candidates.retain(|key, _| !self.ignore.hides(key));
+        // A barrier's hints are complete: none is of what the barrier before it saw.
+        let new = until.is_none() && !self.polled;
+        candidates.values_mut().for_each(|dirty| dirty.new = new);
         let grace = if until.is_some() && !self.quiet.is_zero() {
             GRACE
         } else {
@@ -183,7 +189,11 @@ impl S3 {
                 Change::Created(kind, entry) => {
                     self.index.insert(key.clone(), entry.clone());
                     let md5 = entry.md5.unwrap_or_default();
-                    self.emit(kind, &key, Some((entry.stamp.size, &md5)), now, out);
+                    self.emit(kind, &key, Some((entry.stamp.size, md5)), now, out);
+                }
+                Change::Again(receipt, announced) => {
+                    self.index.settle(receipt);
+                    self.emit(announced.kind, &key, announced.content, now, out);
                 }
             }
         }
@@ -231,12 +241,14 @@ impl S3 {
         };
         let moved_from = self.moved_from(key, &entry, moved);
         if let Some(known) = known.filter(|known| known.md5 == entry.md5) {
-            // The stamp is the kernel's coarse clock: the same stamp is the write that was announced.
+            // The stamp is the kernel's coarse clock: unless we know better, the same stamp is the write that was
+            // announced.
+            let announced = known.stamp == stamp && !(dirty.new && dirty.hint.written);
             let again = self
                 .config
                 .emit_identical
                 .unwrap_or(rung_by_write(&dirty.hint, known.stamp, stamp));
-            if known.stamp == stamp || !again {
+            if announced || !again {
                 self.index.insert(key.to_owned(), entry);
                 return Found::Nothing;
             }
@@ -262,7 +274,7 @@ impl S3 {
 
 /// The same bytes again: a write or a replacement is a new put, a bare touch is not.
 fn rung_by_write(hint: &Hint, before: Stamp, after: Stamp) -> bool {
-    hint.changed || before.inode != after.inode
+    hint.changed || hint.written || before.inode != after.inode
 }
 
 /// What is to be announced of a key.
@@ -271,6 +283,8 @@ pub enum Change {
     Removed(String),
     /// The object is new, or has new content.
     Created(Kind, Entry),
+    /// An earlier run announced this, and it was not over when that run ended.
+    Again(u64, Announced),
 }
 
 enum Found {

@@ -36,6 +36,13 @@ impl Kind {
             Kind::Delete => "ObjectRemoved:Delete",
         }
     }
+
+    /// The kind with this name.
+    pub fn named(name: &str) -> Option<Kind> {
+        [Kind::Put, Kind::Copy, Kind::Delete]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+    }
 }
 
 /// One thing that happened, with everything a record says except its ids.

@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Hint {
     /// Written to, created, or moved in: the same bytes again would be a new put.
     pub changed: bool,
+    /// Written to, created or removed: if there is a file, it was written since, whatever its times say.
+    pub written: bool,
     /// A writer closed it, or it arrived by a rename: its content is complete.
     pub closed: bool,
 }
@@ -34,6 +36,7 @@ impl Hint {
     /// Adds what a later hint says.
     pub fn merge(&mut self, later: Hint) {
         self.changed |= later.changed;
+        self.written |= later.written;
         self.closed |= later.closed;
     }
 }
@@ -252,7 +255,11 @@ fn hint(mut event: Event) -> Option<(PathBuf, Hint)> {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => hint.closed = true,
         EventKind::Access(_) => return None,
         EventKind::Create(CreateKind::Folder) => {}
-        EventKind::Create(_) | EventKind::Modify(ModifyKind::Data(_)) => hint.changed = true,
+        EventKind::Create(_) | EventKind::Modify(ModifyKind::Data(_)) => {
+            hint.changed = true;
+            hint.written = true;
+        }
+        EventKind::Remove(_) => hint.written = true,
         EventKind::Modify(ModifyKind::Name(RenameMode::To)) => {
             hint.changed = true;
             hint.closed = true;
