@@ -216,6 +216,9 @@ impl Ear {
     fn note(&self, event: Event) {
         let mut book = self.shared.book();
         if event.need_rescan() {
+            if !book.notes.rescan {
+                tracing::info!("the kernel's queue overflowed; looking at the whole bucket");
+            }
             book.notes.rescan = true;
             book.notes.hints.clear();
             self.shared.seen.notify_all();
