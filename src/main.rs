@@ -5,6 +5,7 @@ mod commands;
 mod front;
 mod leftovers;
 mod output;
+mod reload;
 
 use clap::Parser;
 

@@ -5,7 +5,9 @@ mod common;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use common::{interrupt, triggerfish};
 
@@ -50,8 +52,14 @@ functions:
 limits: { idle: IDLE }
 ";
 
+/// Generous: a line that does not come within it never comes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+type Lines = Box<dyn Iterator<Item = std::io::Result<String>> + Send>;
+
 struct Up {
     child: Child,
+    lines: Receiver<String>,
     caller: BufReader<TcpStream>,
 }
 
@@ -59,13 +67,27 @@ impl Up {
     fn start(here: &Path, idle: &str) -> Up {
         std::fs::write(here.join("app.py"), HANDLER).expect("written");
         std::fs::write(here.join("triggerfish.yaml"), PROJECT.replace("IDLE", idle)).expect("written");
-        let (child, out, address) = common::up(triggerfish(here, &["up", "--listen", "127.0.0.1:0"]));
-        std::thread::spawn(move || out.lines().for_each(drop));
+        let mut command = triggerfish(here, &["up", "--listen", "127.0.0.1:0"]);
+        command
+            .env("TRIGGERFISH_LOG", "triggerfish=debug")
+            .stderr(Stdio::piped());
+        let (mut child, out, address) = common::up(command);
+        let (send, lines) = channel();
+        let logs = BufReader::new(child.stderr.take().expect("stderr"));
+        for lines in [Box::new(out.lines()) as Lines, Box::new(logs.lines())] {
+            let send = send.clone();
+            std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(send.send(line))));
+        }
         let caller = TcpStream::connect(address).expect("a connection");
         Up {
             child,
+            lines,
             caller: BufReader::new(caller),
         }
+    }
+
+    fn until(&self, text: &str) {
+        while !self.lines.recv_timeout(PATIENCE).expect(text).contains(text) {}
     }
 
     /// Calls a function, and reads its answer as a number.
@@ -117,5 +139,19 @@ fn an_environment_that_nobody_needs_is_replaced() {
     let first = up.call("pid").expect("a pid");
     up.call("sleep");
     assert_ne!(up.call("pid"), Some(first));
-    assert!(!Path::new("/proc").join(first.to_string()).exists(), "the first is gone");
+    assert!(
+        !Path::new("/proc").join(first.to_string()).exists(),
+        "the first is gone"
+    );
+}
+
+#[test]
+fn changed_code_runs_from_the_next_invocation_on() {
+    let here = tempfile::tempdir().expect("a directory");
+    let mut up = Up::start(here.path(), "10m");
+    let first = up.call("pid").expect("a pid");
+    up.until("code is watched");
+    std::fs::write(here.path().join("app.py"), format!("{HANDLER}\n# changed")).expect("written");
+    up.until("the code of pid changed");
+    assert_ne!(up.call("pid"), Some(first));
 }

@@ -21,7 +21,7 @@ use crate::interpreter::Interpreters;
 use crate::pool::{Choice, Number, Pool};
 use crate::process;
 use crate::reactor::Reactor;
-use crate::site::{self, Job, News, Site, What};
+use crate::site::{self, Changes, Job, News, Site, What};
 
 /// How long an invocation waits for an environment that has answered and is about to be free (live pace).
 const GRACE: Duration = Duration::from_millis(100);
@@ -124,6 +124,11 @@ pub enum Heard {
         /// The figures.
         figures: BTreeMap<String, String>,
     },
+    /// A function's code was changed; its environments end.
+    Outdated {
+        /// The function.
+        function: FunctionName,
+    },
 }
 
 type Jobs = mpsc::UnboundedSender<Job>;
@@ -221,6 +226,12 @@ impl Executor {
                 self.ready(now, function, number);
                 Vec::new()
             }
+            What::Outdated => {
+                self.reset(function);
+                vec![Heard::Outdated {
+                    function: function.clone(),
+                }]
+            }
             What::Finished(done) => {
                 let began = self.pool.dispatched(function, number).unwrap_or(now);
                 match self.pace {
@@ -272,6 +283,11 @@ impl Executor {
                 self.actors.remove(&gone);
             }
         }
+    }
+
+    /// The way to tell that a function's code was changed.
+    pub fn changes(&self) -> Changes {
+        Changes(self.sites.clone())
     }
 
     /// Stops the function's idle environments, and the busy ones when they end: the next invocation is cold.

@@ -40,4 +40,4 @@ pub use interpreter::InterpreterError;
 pub use reactor::{Doorbell, Reactor};
 pub use sandbox::{children, clean_up, means, shortcomings};
 pub use scripted::{Script, Scripted};
-pub use site::News;
+pub use site::{Changes, News};

@@ -3,12 +3,12 @@
 //! Owns the words between the executor's face and its actors. Deliberately absent: doing any of it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use router::event::{AttemptId, Invocation, Outcome};
-use router::name::{Name, Seed};
+use router::name::{FunctionName, Name, Seed};
 use router::time::Timestamp;
 
 use crate::environment::Ending;
@@ -34,6 +34,8 @@ pub(crate) enum What {
     /// What was measured of an attempt whose end was told before.
     Measured(Name, Figures),
     Ready,
+    /// The function's code is another than its environments run.
+    Outdated,
 }
 
 /// Figures of an attempt that only this machine has: `wall_ms`, `init_ms`, `pid`, `max_rss_mb`.
@@ -88,6 +90,28 @@ impl Site {
                 Ending::TimeoutAfter
             }
             None => Ending::Honest,
+        }
+    }
+}
+
+/// Tells, from any thread, that functions are no longer what their environments run.
+#[derive(Clone, Debug)]
+pub struct Changes(pub(crate) BTreeMap<FunctionName, Arc<Site>>);
+
+impl Changes {
+    /// The directory and the program of each function.
+    pub fn code(&self) -> impl Iterator<Item = (&FunctionName, &Path, &Path)> {
+        let parts = |(name, site)| {
+            let site: &Arc<Site> = site;
+            (name, site.spec.code.as_path(), site.program.as_path())
+        };
+        self.0.iter().map(parts)
+    }
+
+    /// The next invocation of `function` gets a new environment.
+    pub fn tell(&self, function: &FunctionName) {
+        if let Some(site) = self.0.get(function) {
+            tell(site, 0, What::Outdated);
         }
     }
 }

@@ -167,6 +167,10 @@ impl Hands for LiveHands {
                 Ran::Measured { name, figures } => {
                     self.heard.push_back(Heard::Entry(Entry::Real { name, figures }));
                 }
+                Ran::Outdated { function } => self.heard.push_back(Heard::Entry(Entry::Step {
+                    name: Name::new(format!("step:code/{function}")),
+                    what: format!("the code of {function} changed: its next invocation starts anew"),
+                })),
             }
         }
     }
@@ -447,6 +451,8 @@ impl Hands for VirtualHands {
                 Ran::Measured { name, figures } => {
                     self.heard.push_back(Heard::Entry(Entry::Real { name, figures }));
                 }
+                // Only who watches code tells of it.
+                Ran::Outdated { .. } => {}
             }
         }
         self.go_on(now);

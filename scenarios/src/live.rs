@@ -49,6 +49,7 @@ impl Terminal {
                 };
                 format!("{source}  {kind} {subject}{}", paint("2", &note))
             }
+            Entry::Step { what, .. } => paint("2", what),
             Entry::Log { name, line } => format!(
                 "{}  | {}",
                 short(name.path()),

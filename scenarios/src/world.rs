@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, unbounded};
-use executor::{Executor, News, Options, Pace, Reactor};
+use executor::{Changes, Executor, News, Options, Pace, Reactor};
 use router::arrivals::Arrivals;
 use router::fabric::{Fabric, Inbox};
 use router::journal::{Journal, Recorder};
@@ -100,6 +100,11 @@ impl LiveWorld {
             seed: plan.seed,
             reactor: Arc::clone(reactor),
         })
+    }
+
+    /// The way to tell that a function's code was changed.
+    pub fn changes(&self) -> Changes {
+        self.executor.changes()
     }
 
     /// The fabric, at rest.

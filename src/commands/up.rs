@@ -39,6 +39,7 @@ use sources::source::{Bell, Emitter};
 use crate::cli::Up;
 use crate::front::gateway::{self, Gateway};
 use crate::output::talk;
+use crate::reload::Reload;
 
 /// Observations and calls that may wait for the fabric before their senders do.
 const ARRIVALS: usize = 1024;
@@ -144,6 +145,11 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     };
     let mut world = LiveWorld::new(project, plan, &reactor).map_err(Problem::File)?;
     let (names, ready) = (world.functions.clone(), std::mem::take(&mut world.sources));
+    let data = ready
+        .values()
+        .filter_map(|ready| ready.directory.clone())
+        .collect();
+    let changes = world.changes();
     let arrivals = Arrivals::new(ARRIVALS, ARRIVING);
     let entrance = Entrance::new(arrivals.clone(), reactor.doorbell());
     let opened = open_sources(project, ready)?;
@@ -188,11 +194,18 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         count(hosts.len(), "source"),
         count(names.len(), "function")
     ));
+    // A large tree takes a while to watch.
+    let reload = std::thread::spawn(|| {
+        Reload::start(changes, data).inspect_err(|error| {
+            talk!("note: code is not watched, so a change of it wants a new `up`: {error}");
+        })
+    });
     for shortcoming in executor::shortcomings() {
         talk!("note: {shortcoming}");
     }
     while fabric.turn(None) != Turn::Stopped {}
     talk!("stopping");
+    drop(reload);
     fabric.stop();
     // Whoever waits is told that there is nothing to wait for.
     let told = reactor.run(async { tokio::time::timeout(FAREWELL, server).await });
