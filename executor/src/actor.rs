@@ -6,31 +6,38 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use router::event::Outcome;
 use router::name::Name;
 use router::time::Timestamp;
+use serde_json::json;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
 
-use crate::environment::{Alarm, Conclusion, Environment, Exit, Heard, Order, Ticket};
+use crate::crew::{self, Crew, CrewNews};
+use crate::environment::{
+    Alarm, Conclusion, EXTERNAL_BUDGET, Environment, Exit, Heard, KILLED, Order, Reason, Ticket,
+};
+use crate::extension::{LIMIT, Seat};
+use crate::extension_call::ExtensionCall;
 use crate::function::Pace;
-use crate::handout::headers;
+use crate::handout::{headers, invoke_event, shutdown_event};
 use crate::logs::{Drained, Log, drain};
 use crate::pool::Number;
-use crate::process::{Launch, MemoryMeter, exit_of};
+use crate::process::{Launch, MemoryMeter, Process, Role, exit_of};
 use crate::report::{self, Report};
-use crate::runtime_api::{Call, Handout, RuntimeApi};
+use crate::runtime_api::{Call, Handout, RuntimeApi, Whose};
 use crate::runtime_call::Reply;
 use crate::site::{Done, Figures, Job, Site, What, refuse, tell};
 use crate::verdict::result;
@@ -71,6 +78,7 @@ enum Wake {
     Job(Option<Job>),
     Call(Call),
     Exited(Exit),
+    Crew(CrewNews),
     Rang,
     Dropped,
     Readable,
@@ -84,6 +92,9 @@ struct Actor {
     api: RuntimeApi,
     machine: Environment,
     child: Option<Child>,
+    crew: Crew,
+    /// When those that listen began to be told of the end.
+    farewell: Option<Instant>,
     group: Option<Pid>,
     /// The group, while it is stopped.
     frozen: Option<Pid>,
@@ -102,6 +113,8 @@ struct Actor {
     parked: Option<oneshot::Sender<Handout>>,
     /// The call that is being answered.
     asking: Option<oneshot::Sender<Handout>>,
+    /// It wants to know the account.
+    account: bool,
     replying: Option<oneshot::Sender<Reply>>,
     job: Option<Job>,
     log: Log,
@@ -157,6 +170,8 @@ impl Actor {
             tmp,
             api,
             child: None,
+            crew: Crew::default(),
+            farewell: None,
             group: None,
             frozen: None,
             thaws: false,
@@ -167,6 +182,7 @@ impl Actor {
             limit: Alarm::Off,
             parked: None,
             asking: None,
+            account: false,
             replying: None,
             job: None,
             log: Log::default(),
@@ -188,6 +204,7 @@ impl Actor {
                 job = jobs.recv(), if !retiring => Wake::Job(job),
                 Some(call) = calls.recv() => Wake::Call(call),
                 exit = exited(&mut self.child) => Wake::Exited(exit),
+                news = self.crew.news() => Wake::Crew(news),
                 () = self.alarm.as_mut(), if self.limit != Alarm::Off => Wake::Rang,
                 () = dropped(&mut self.parked) => Wake::Dropped,
                 () = readable(&self.pipe, self.undrained) => Wake::Readable,
@@ -199,11 +216,12 @@ impl Actor {
                     self.hear(Heard::Retire);
                 }
                 Wake::Call(call) => self.call(call),
+                Wake::Exited(exit) if self.crew.is_alive() => self.runtime_ended(exit, &mut calls).await,
                 Wake::Exited(exit) => self.exited(exit, &mut calls).await,
+                Wake::Crew(news) => self.crew_news(news),
                 Wake::Rang => {
-                    if std::mem::replace(&mut self.limit, Alarm::Off) == Alarm::Init {
-                        self.note_slow_init();
-                    }
+                    let limit = std::mem::replace(&mut self.limit, Alarm::Off);
+                    self.note_lateness(limit);
                     self.hear(Heard::Rang);
                 }
                 Wake::Dropped => {
@@ -211,6 +229,9 @@ impl Actor {
                     self.hear(Heard::NextDropped);
                 }
                 Wake::Readable => self.drain(),
+            }
+            while self.machine.is_stopping() && self.child.is_none() && !self.crew.is_alive() {
+                self.exited(KILLED, &mut calls).await;
             }
             if std::mem::take(&mut self.thaws) {
                 // The event is written first: a process that wakes to it wakes once.
@@ -241,9 +262,7 @@ impl Actor {
     fn call(&mut self, call: Call) {
         match call {
             Call::Next(asking) => {
-                if let (Some(spawned), 1, None) = (self.clock.spawned, self.spawns, self.clock.began) {
-                    self.clock.init = Some(spawned.elapsed());
-                }
+                self.note_init();
                 // Also for a process that dies before it answers.
                 self.measure();
                 self.asking = Some(asking);
@@ -262,13 +281,98 @@ impl Actor {
                 self.replying = Some(reply);
                 self.hear(Heard::InitError { kind, body });
             }
+            Call::Extension { call, reply } => self.extension_call(call, reply),
         }
         // A call that nothing answered; cannot happen, and dropping answers it with 500.
         self.asking = None;
         self.replying = None;
     }
 
-    /// The process is reaped: its leftovers are killed, and what it had sent is heard before its end is.
+    /// Init lasts until the last of the runtime and its extensions asks for the first event.
+    fn note_init(&mut self) {
+        if let (Some(spawned), 1, None) = (self.clock.spawned, self.spawns, self.clock.began) {
+            self.clock.init = Some(spawned.elapsed());
+        }
+    }
+
+    fn extension_call(&mut self, call: ExtensionCall, reply: oneshot::Sender<Handout>) {
+        match call {
+            ExtensionCall::Register {
+                name,
+                events,
+                account,
+            } => {
+                let causal = format!("{}/{}/extension/{name}", self.name, self.spawns);
+                let identifier = self.site.seed.request_id(&causal).to_string();
+                self.asking = Some(reply);
+                self.account = account;
+                self.hear(Heard::Register {
+                    name,
+                    events,
+                    identifier,
+                });
+            }
+            ExtensionCall::Next { identifier } => {
+                let reply = match self.machine.extensions().seat(&identifier) {
+                    Ok(seat) => self.crew.pay(seat, reply),
+                    Err(_) => Some(reply),
+                };
+                // What was owed is paid, and it goes on running.
+                let Some(reply) = reply else { return };
+                self.note_init();
+                self.asking = Some(reply);
+                self.hear(Heard::ExtensionNext { identifier });
+            }
+            ExtensionCall::Error {
+                identifier,
+                phase,
+                kind,
+            } => {
+                self.asking = Some(reply);
+                let seat = self.machine.extensions().seat(&identifier);
+                let expected = self.machine.is_stopping();
+                let why = kind.clone();
+                self.hear(Heard::ExtensionError {
+                    identifier,
+                    phase,
+                    kind,
+                });
+                if let (Ok(seat), false, true) = (seat, expected, self.machine.is_stopping()) {
+                    self.note_failure(seat, &why);
+                }
+            }
+        }
+    }
+
+    fn crew_news(&mut self, news: CrewNews) {
+        match news {
+            CrewNews::Readable(seat) => {
+                self.crew.drain(seat);
+                if self.site.pace == Pace::Live {
+                    self.take_crew_lines();
+                }
+            }
+            CrewNews::Ended(seat, exit) => {
+                let expected = self.machine.is_stopping();
+                self.hear(Heard::ExtensionEnded { seat, exit });
+                if !expected {
+                    self.note_failure(seat, &exit.to_string());
+                }
+            }
+        }
+    }
+
+    /// The runtime is reaped; what it had sent is heard before its end is, and the extensions go on.
+    async fn runtime_ended(&mut self, exit: Exit, calls: &mut mpsc::UnboundedReceiver<Call>) {
+        self.child = None;
+        self.parked = None;
+        self.settle(Whose::Runtime, calls).await;
+        self.pipe = None;
+        tracing::debug!(environment = %self.name, ?exit, "the runtime ended before its extensions");
+        self.hear(Heard::RuntimeEnded(exit));
+    }
+
+    /// All are reaped: their leftovers are killed, and what they had sent is heard before their end is.
     async fn exited(&mut self, exit: Exit, calls: &mut mpsc::UnboundedReceiver<Call>) {
         if let Some(group) = self.group.take() {
             freeze::kill(group);
@@ -277,9 +381,20 @@ impl Actor {
         self.frozen = None;
         self.child = None;
         self.parked = None;
+        self.settle(Whose::Anybodys, calls).await;
+        self.pipe = None;
+        self.take_crew_lines();
+        (self.crew, self.farewell) = (Crew::default(), None);
+        self.reap().await;
+        tracing::debug!(environment = %self.name, ?exit, "process ended");
+        self.hear(Heard::Exited(exit));
+    }
+
+    /// Hears what processes that have ended had sent, and reads what they had written.
+    async fn settle(&mut self, whose: Whose, calls: &mut mpsc::UnboundedReceiver<Call>) {
         let connections = self.api.connections();
         connections
-            .settled(SETTLE, || {
+            .settled(whose, SETTLE, || {
                 while let Ok(call) = calls.try_recv() {
                     self.call(call);
                 }
@@ -287,10 +402,6 @@ impl Actor {
             .await;
         self.parked = None;
         self.drain();
-        self.pipe = None;
-        self.reap().await;
-        tracing::debug!(environment = %self.name, ?exit, "process ended");
-        self.hear(Heard::Exited(exit));
     }
 
     /// What the process had started fell to us, if we adopt orphans. It dies with its environment, also where
@@ -319,6 +430,10 @@ impl Actor {
         let mut orders = VecDeque::from(orders);
         while let Some(order) = orders.pop_front() {
             match order {
+                Order::Launch => {
+                    let heard = self.launch();
+                    orders.extend(self.machine.on(heard));
+                }
                 Order::Spawn => {
                     if let Some(heard) = self.spawn() {
                         orders.extend(self.machine.on(heard));
@@ -327,7 +442,10 @@ impl Actor {
                 Order::Alarm(alarm) => self.set_alarm(alarm),
                 Order::Hand => self.hand(),
                 Order::Park => {
-                    if let Some(old) = std::mem::replace(&mut self.parked, self.asking.take()) {
+                    // What waits already stays, if it was an extension that asked.
+                    if let Some(asking) = self.asking.take()
+                        && let Some(old) = self.parked.replace(asking)
+                    {
                         let reply = Reply::WrongState {
                             from: "Ready",
                             to: "Ready",
@@ -347,6 +465,20 @@ impl Actor {
                     self.measure();
                     self.group.into_iter().for_each(freeze::kill);
                 }
+                Order::Seat(seat) => self.seat(seat),
+                Order::Wait(seat) => {
+                    if let Some(asking) = self.asking.take() {
+                        self.crew.wait(seat, self.machine.extensions().name(seat), asking);
+                    }
+                }
+                Order::Refuse(denial) => self.reply(Reply::Denied(denial)),
+                Order::Invoke(seats) => self.tell_of_invocation(&seats),
+                Order::Terminate => {
+                    self.thaws = self.frozen.is_some();
+                    crew::signal(self.child.as_ref(), Signal::SIGTERM);
+                }
+                Order::KillRuntime => crew::signal(self.child.as_ref(), Signal::SIGKILL),
+                Order::Shutdown(seats, reason) => self.tell_of_end(&seats, reason),
                 Order::Conclude(conclusion) => self.conclude(conclusion),
                 Order::Ready => {
                     if let Some(measure) = self.unmeasured.take() {
@@ -375,9 +507,12 @@ impl Actor {
             Alarm::Init => self.site.init_timeout,
             Alarm::Task => {
                 self.clock.began = Some(Instant::now());
-                let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                self.clock.deadline = real.saturating_add(self.site.spec.timeout);
+                self.clock.deadline = real_time().saturating_add(self.site.spec.timeout);
                 self.site.patient_timeout()
+            }
+            Alarm::Farewell(budget) => {
+                let began = *self.farewell.get_or_insert_with(Instant::now);
+                budget.saturating_sub(began.elapsed())
             }
         };
         self.alarm.as_mut().reset(after(limit));
@@ -385,30 +520,12 @@ impl Actor {
 
     fn spawn(&mut self) -> Option<Heard> {
         let site = self.site.clone();
-        let runtime_dir = site.scratch.join("runtime");
-        let now = self.job.as_ref().map(|job| job.now);
-        let launch = Launch {
-            spec: &site.spec,
-            environment: &self.name,
-            program: &site.program,
-            runtime_dir: &runtime_dir,
-            tmp: &self.tmp,
-            api: &self.api.address,
-            region: &site.region,
-            seed: site.seed,
-            born: self.born.unwrap_or_default(),
-            clock: now.filter(|_| site.pace == Pace::Virtual),
-            endpoint: site.endpoint.as_deref(),
-        };
-        self.clock.spawned = Some(Instant::now());
-        self.clock.cold = self.spawns == 0 || (self.clock.cold && self.spawns == 1);
-        self.spawns = self.spawns.saturating_add(1);
-        match launch.spawn() {
+        match self.start(&site.program, Role::Runtime) {
             Ok(process) => {
-                tracing::debug!(environment = %self.name, pid = process.group.as_raw(), "process started");
-                self.last_pid = process.group.as_raw();
+                tracing::debug!(environment = %self.name, pid = process.pid.as_raw(), "process started");
+                self.last_pid = process.pid.as_raw();
                 self.peak = 0;
-                self.meter = Some(MemoryMeter::new(process.group));
+                self.meter = Some(MemoryMeter::new(process.pid));
                 self.child = Some(process.child);
                 self.group = Some(process.group);
                 self.pipe = Some(process.output);
@@ -418,20 +535,69 @@ impl Actor {
                 use std::io::ErrorKind::{NotFound, PermissionDenied};
                 let entrypoint = matches!(error.kind(), NotFound | PermissionDenied)
                     || error.raw_os_error() == Some(libc::ENOEXEC);
-                // The texts of Go, which is what AWS shows.
-                let text = match (error.kind(), error.raw_os_error()) {
-                    (NotFound, _) => "no such file or directory".to_owned(),
-                    (PermissionDenied, _) => "permission denied".to_owned(),
-                    (_, Some(libc::ENOEXEC)) => "exec format error".to_owned(),
-                    _ => error.to_string(),
-                };
-                let why = format!("fork/exec {}: {text}", self.site.program.display());
+                let why = unstartable(&site.program, &error);
                 Some(Heard::Unstartable { entrypoint, why })
             }
         }
     }
 
+    fn start(&self, program: &Path, role: Role) -> std::io::Result<Process> {
+        let site = &self.site;
+        let runtime_dir = site.scratch.join("runtime");
+        let now = self.job.as_ref().map(|job| job.now);
+        let launch = Launch {
+            spec: &site.spec,
+            environment: &self.name,
+            role,
+            group: self.group,
+            program,
+            runtime_dir: &runtime_dir,
+            tmp: &self.tmp,
+            api: &self.api.address,
+            region: &site.region,
+            seed: site.seed,
+            born: self.born.unwrap_or_default(),
+            clock: now.filter(|_| site.pace == Pace::Virtual),
+            endpoint: site.endpoint.as_deref(),
+        };
+        launch.spawn()
+    }
+
+    /// Begins a life of the environment with its external extensions.
+    fn launch(&mut self) -> Heard {
+        self.clock.spawned = Some(Instant::now());
+        self.clock.cold = self.spawns == 0 || (self.clock.cold && self.spawns == 1);
+        self.spawns = self.spawns.saturating_add(1);
+        let files = crew::files(&self.site.spec.code);
+        if files.len() > LIMIT {
+            let why = format!(
+                "TooManyExtensions: {} in the extensions folder, {LIMIT} may be",
+                files.len()
+            );
+            return Heard::Unlaunched { why };
+        }
+        for file in &files {
+            match self.start(file, Role::Extension) {
+                Ok(process) => {
+                    tracing::debug!(environment = %self.name, pid = process.pid.as_raw(), "extension started");
+                    self.group = Some(process.group);
+                    self.crew.enlist(process);
+                }
+                Err(error) => {
+                    let why = unstartable(file, &error);
+                    let name = crew::name_of(file);
+                    let line =
+                        format!("EXTENSION\tName: {name}\tState: LaunchError\tEvents: []\tError Type: {why}");
+                    self.log.insert(line);
+                    return Heard::Unlaunched { why };
+                }
+            }
+        }
+        Heard::Launched(files.iter().map(|file| crew::name_of(file)).collect())
+    }
+
     fn hand(&mut self) {
+        self.announce();
         let Some(sender) = self.asking.take().or_else(|| self.parked.take()) else {
             return;
         };
@@ -445,6 +611,72 @@ impl Actor {
         let headers = headers(&self.site, job, self.clock.deadline);
         // If the connection is gone the runtime asks again, or the time runs out.
         let _ = sender.send(Handout::Event { headers, body });
+    }
+
+    /// Answers `register`.
+    fn seat(&mut self, seat: Seat) {
+        let Some(asking) = self.asking.take() else { return };
+        let spec = &self.site.spec;
+        let mut body = json!({
+            "functionName": spec.name.as_str(),
+            "functionVersion": "$LATEST",
+            "handler": spec.handler,
+        });
+        if std::mem::take(&mut self.account) {
+            body["accountId"] = json!(self.site.account);
+        }
+        let identifier = self.machine.extensions().identifier(seat);
+        let answer = crew::answer("lambda-extension-identifier", identifier, body.to_string());
+        let _ = asking.send(answer);
+    }
+
+    fn tell_of_invocation(&mut self, seats: &[Seat]) {
+        let Some(job) = &self.job else { return };
+        let body = invoke_event(&self.site, job, self.clock.deadline);
+        let name = job.invocation.name.to_string();
+        self.tell_extensions(seats, &name, &body);
+    }
+
+    fn tell_of_end(&mut self, seats: &[Seat], reason: Reason) {
+        let gone = self.farewell.map(|began| began.elapsed()).unwrap_or_default();
+        let deadline = real_time().saturating_add(EXTERNAL_BUDGET.saturating_sub(gone));
+        let name = format!("{}/{}/shutdown", self.name, self.spawns);
+        self.tell_extensions(seats, &name, &shutdown_event(reason, deadline));
+    }
+
+    fn tell_extensions(&mut self, seats: &[Seat], name: &str, body: &str) {
+        for seat in seats {
+            let id = self.site.seed.request_id(&format!("{name}/extension/{seat}"));
+            let event = crew::answer("lambda-extension-event-identifier", id.as_str(), body.to_owned());
+            self.crew.deliver(*seat, event);
+        }
+    }
+
+    /// AWS's line of each extension, once in a life, after what was written in the init.
+    fn announce(&mut self) {
+        if self.machine.extensions().is_empty() || std::mem::replace(&mut self.crew.announced, true) {
+            return;
+        }
+        self.drain();
+        for line in self.machine.extensions().lines() {
+            self.log.insert(line);
+        }
+    }
+
+    /// Names the extension that ended the attempt.
+    fn note_failure(&mut self, seat: Seat, why: &str) {
+        self.drain();
+        let line = self.machine.extensions().line(seat);
+        self.log.insert(format!("{line}\tError Type: {why}"));
+        self.share_lines();
+    }
+
+    fn take_crew_lines(&mut self) {
+        self.crew.drain_all();
+        for line in self.crew.take_lines() {
+            self.log.insert(line);
+        }
+        self.share_lines();
     }
 
     fn drain(&mut self) {
@@ -461,17 +693,32 @@ impl Actor {
         self.share_lines();
     }
 
-    /// The first start took too long: AWS's line (spec/lambda §3.1), and what one does about it.
-    fn note_slow_init(&mut self) {
+    /// The first start took too long: AWS's line (spec/lambda §3.1), and what one does about it. Extensions that
+    /// are waited for are named.
+    fn note_lateness(&mut self, limit: Alarm) {
+        let missing = self.machine.extensions().missing().join(", ");
+        let what = match limit {
+            Alarm::Init => "the init did not end",
+            Alarm::Task if !missing.is_empty() => "the invocation did not end for the environment",
+            _ => return,
+        };
         self.drain();
         self.log.flush();
-        let limit = self.site.init_timeout;
-        self.log.push(report::init_timed_out(limit).as_bytes());
-        let note = format!(
-            "[triggerfish] the runtime did not ask for an event within {} s, so it is started once more: does the program speak the Runtime API of AWS_LAMBDA_RUNTIME_API?\n",
-            limit.as_secs_f64()
-        );
-        self.log.push(note.as_bytes());
+        let seconds = match limit {
+            Alarm::Init => {
+                let limit = self.site.init_timeout;
+                self.log.push(report::init_timed_out(limit).as_bytes());
+                limit.as_secs_f64()
+            }
+            _ => self.site.spec.timeout.as_secs_f64(),
+        };
+        let note = match missing.is_empty() {
+            true => format!(
+                "[triggerfish] the runtime did not ask for an event within {seconds} s, so it is started once more: does the program speak the Runtime API of AWS_LAMBDA_RUNTIME_API?"
+            ),
+            false => format!("[triggerfish] {what} within {seconds} s: extension {missing}"),
+        };
+        self.log.insert(note);
         self.share_lines();
     }
 
@@ -506,6 +753,9 @@ impl Actor {
     fn conclude(&mut self, conclusion: Conclusion) {
         self.drain();
         self.log.flush();
+        if self.site.pace == Pace::Virtual {
+            self.take_crew_lines();
+        }
         self.share_lines();
         let tail = self.wants_tail();
         let Some(job) = self.job.take() else { return };
@@ -579,6 +829,22 @@ impl Actor {
         figures.extend(measure.init.map(|init| ("init_ms".to_owned(), millis(init))));
         figures
     }
+}
+
+fn real_time() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Why a program did not start, in the texts of Go, which is what AWS shows.
+fn unstartable(program: &Path, error: &std::io::Error) -> String {
+    use std::io::ErrorKind::{NotFound, PermissionDenied};
+    let text = match (error.kind(), error.raw_os_error()) {
+        (NotFound, _) => "no such file or directory".to_owned(),
+        (PermissionDenied, _) => "permission denied".to_owned(),
+        (_, Some(libc::ENOEXEC)) => "exec format error".to_owned(),
+        _ => error.to_string(),
+    };
+    format!("fork/exec {}: {text}", program.display())
 }
 
 /// Far away rather than an overflow.

@@ -16,8 +16,11 @@
 
 mod actor;
 mod body;
+mod crew;
 mod environment;
 mod executor;
+mod extension;
+mod extension_call;
 mod freeze;
 mod function;
 mod handout;

@@ -87,6 +87,11 @@ impl Log {
         }
     }
 
+    /// Takes a line of somebody else, between those that are being written.
+    pub fn insert(&mut self, line: String) {
+        self.line(line.into_bytes());
+    }
+
     /// Ends a line that has no end yet.
     pub fn flush(&mut self) {
         if !self.partial.is_empty() {

@@ -5,6 +5,9 @@
 
 use hyper::{HeaderMap, Method};
 
+use crate::extension::Denial;
+use crate::extension_call::{self, Head, NoCall};
+
 /// The largest result (spec/runtime-api §3).
 pub const RESPONSE_LIMIT: usize = 6_291_556;
 
@@ -23,6 +26,10 @@ pub enum RuntimeCall {
     Error { id: String, kind: String },
     /// `POST /runtime/init/error`.
     InitError { kind: String },
+    /// A call of the Extensions API.
+    Extension(Head),
+    /// A call of an extension that its head already refuses.
+    Denied(Denial),
     /// A part of the API that this tool does not offer.
     NotSupported(&'static str),
     /// A known path with another method.
@@ -45,8 +52,13 @@ pub fn parse(method: &Method, path: &str, headers: &HeaderMap) -> RuntimeCall {
     {
         return RuntimeCall::Forbidden("the Host header must name the loopback address");
     }
-    if path.starts_with("/2020-01-01/extension/") {
-        return RuntimeCall::NotSupported("the Extensions API");
+    if let Some(rest) = path.strip_prefix(extension_call::BASE) {
+        return match extension_call::parse(method, rest, headers) {
+            Ok(head) => RuntimeCall::Extension(head),
+            Err(NoCall::Denied(denial)) => RuntimeCall::Denied(denial),
+            Err(NoCall::WrongMethod) => RuntimeCall::WrongMethod,
+            Err(NoCall::Unknown) => RuntimeCall::Unknown,
+        };
     }
     if path.starts_with("/2022-07-01/telemetry") || path.starts_with("/2020-08-15/logs") {
         return RuntimeCall::NotSupported("the Telemetry API");
@@ -141,6 +153,8 @@ pub enum Reply {
     WrongState { from: &'static str, to: &'static str },
     /// 400, a response mode nobody knows.
     BadMode,
+    /// 403 or 400, an extension's call.
+    Denied(Denial),
     /// 500, we are going away.
     Internal,
     /// 404, a part that is not offered.
@@ -174,6 +188,10 @@ impl Reply {
                 400,
                 error("Invalid function response mode", "InvalidFunctionResponseMode"),
             ),
+            Reply::Denied(denial) => {
+                let (status, kind, why) = denial.write();
+                (status, error(&why, kind))
+            }
             Reply::Internal => (500, error("Internal Server Error", "InternalServerError")),
             Reply::NotSupported(what) => (
                 404,
@@ -257,7 +275,7 @@ mod tests {
         ));
         assert!(matches!(
             call(Method::POST, "/2020-01-01/extension/register"),
-            RuntimeCall::NotSupported(_)
+            RuntimeCall::Denied(Denial::Name { .. })
         ));
     }
 

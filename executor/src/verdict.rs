@@ -41,6 +41,9 @@ pub fn result(
             "Invalid function response mode",
         ),
         Conclusion::Exited(exit) => fail(ErrorKind::Crash, "Runtime.ExitError", payload::exited(id, exit)),
+        Conclusion::Extension { kind, why } => {
+            fail(ErrorKind::Crash, kind, payload::platform(kind, id, &why))
+        }
         Conclusion::TimedOut => {
             let payload = payload::timed_out(id, timeout);
             let error = FunctionError {
