@@ -474,7 +474,8 @@ impl Actor {
                 Order::Refuse(denial) => self.reply(Reply::Denied(denial)),
                 Order::Invoke(seats) => self.tell_of_invocation(&seats),
                 Order::Terminate => {
-                    self.thaws = self.frozen.is_some();
+                    // Going on first: a signal of a stopped process may fall to any of its threads.
+                    self.frozen.take().into_iter().for_each(freeze::thaw);
                     crew::signal(self.child.as_ref(), Signal::SIGTERM);
                 }
                 Order::KillRuntime => crew::signal(self.child.as_ref(), Signal::SIGKILL),

@@ -278,16 +278,20 @@ impl Extensions {
         self.members.iter().filter_map(late).collect()
     }
 
-    /// AWS's log line of each extension.
+    /// AWS's log line of each extension at the end of the init, when all were ready.
     pub fn lines(&self) -> Vec<String> {
-        self.members.iter().map(ToString::to_string).collect()
+        let ready = |m: &Extension| match m.stage {
+            Stage::Running => m.line(Stage::Ready),
+            stage => m.line(stage),
+        };
+        self.members.iter().map(ready).collect()
     }
 
     /// The line of one.
     pub fn line(&self, seat: Seat) -> String {
         self.members
             .get(seat)
-            .map(ToString::to_string)
+            .map(|m| m.line(m.stage))
             .unwrap_or_default()
     }
 
@@ -349,15 +353,10 @@ impl Events {
     }
 }
 
-impl fmt::Display for Extension {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let events = self.events.words().join(",");
-        let state = self.stage.word();
-        write!(
-            f,
-            "EXTENSION\tName: {}\tState: {state}\tEvents: [{events}]",
-            self.name
-        )
+impl Extension {
+    fn line(&self, stage: Stage) -> String {
+        let (name, state, events) = (&self.name, stage.word(), self.events.words().join(","));
+        format!("EXTENSION\tName: {name}\tState: {state}\tEvents: [{events}]")
     }
 }
 

@@ -243,7 +243,11 @@ async fn serve(
             open.mark();
             return Ok(extension(calls, head, body).await);
         }
-        RuntimeCall::Denied(denial) => Reply::Denied(denial),
+        RuntimeCall::Denied(denial) => {
+            open.mark();
+            let _ = read(body).await;
+            Reply::Denied(denial)
+        }
         RuntimeCall::Ping => Reply::Pong,
         RuntimeCall::NotSupported(what) => Reply::NotSupported(what),
         RuntimeCall::Unknown => Reply::Unknown,
