@@ -4,6 +4,9 @@
 //! its log. Decides nothing: every turn is `wake → Environment::on → orders`. Deliberately absent: which
 //! environment serves ([`pool`](crate::pool)) and what calls mean ([`environment`](crate::environment)).
 
+mod extensions;
+mod telling;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -18,7 +21,6 @@ use nix::unistd::Pid;
 use router::event::Outcome;
 use router::name::Name;
 use router::time::Timestamp;
-use serde_json::json;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,13 +28,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
 
 use crate::crew::{self, Crew, CrewNews};
-use crate::environment::{
-    Alarm, Conclusion, EXTERNAL_BUDGET, Environment, Exit, Heard, KILLED, Order, Reason, Ticket,
-};
-use crate::extension::{LIMIT, Seat};
-use crate::extension_call::ExtensionCall;
+use crate::environment::{Alarm, Conclusion, Environment, Exit, Heard, KILLED, Order, Ticket};
 use crate::function::Pace;
-use crate::handout::{headers, invoke_event, shutdown_event};
+use crate::handout::headers;
 use crate::logs::{Drained, Log, drain};
 use crate::pool::Number;
 use crate::process::{Launch, MemoryMeter, Process, Role, exit_of};
@@ -40,6 +38,7 @@ use crate::report::{self, Report};
 use crate::runtime_api::{Call, Handout, RuntimeApi, Whose};
 use crate::runtime_call::Reply;
 use crate::site::{Done, Figures, Job, Site, What, refuse, tell};
+use crate::telemetry::Telemetry;
 use crate::verdict::result;
 use crate::{freeze, strays};
 
@@ -93,6 +92,9 @@ struct Actor {
     machine: Environment,
     child: Option<Child>,
     crew: Crew,
+    telemetry: Telemetry,
+    /// That the runtime is ready was told.
+    ready_told: bool,
     /// When those that listen began to be told of the end.
     farewell: Option<Instant>,
     group: Option<Pid>,
@@ -122,6 +124,8 @@ struct Actor {
     /// The last attempt, whose figures are told when nobody waits any more.
     unmeasured: Option<Measure>,
     born: Option<Timestamp>,
+    /// Fabric time of the last dispatch.
+    dispatched: Timestamp,
     spawns: u32,
     peak: u64,
     meter: Option<MemoryMeter>,
@@ -171,6 +175,8 @@ impl Actor {
             api,
             child: None,
             crew: Crew::default(),
+            telemetry: Telemetry::default(),
+            ready_told: false,
             farewell: None,
             group: None,
             frozen: None,
@@ -189,6 +195,7 @@ impl Actor {
             clock: Clock::start(),
             unmeasured: None,
             born: None,
+            dispatched: Timestamp::default(),
             spawns: 0,
             peak: 0,
             meter: None,
@@ -253,6 +260,7 @@ impl Actor {
             return refuse(&self.site, self.number, &job, "the execution environment is busy");
         }
         self.born.get_or_insert(job.now);
+        self.dispatched = job.now;
         self.clock = Clock::start();
         self.job = Some(job);
         self.share_lines();
@@ -263,6 +271,7 @@ impl Actor {
         match call {
             Call::Next(asking) => {
                 self.note_init();
+                self.tell_runtime_ready();
                 // Also for a process that dies before it answers.
                 self.measure();
                 self.asking = Some(asking);
@@ -273,6 +282,7 @@ impl Actor {
                 if self.wants_tail() {
                     self.measure();
                 }
+                self.tell_answer(&id, &answer);
                 self.replying = Some(reply);
                 self.hear(Heard::Answer { id, answer });
             }
@@ -288,90 +298,6 @@ impl Actor {
         self.replying = None;
     }
 
-    /// Init lasts until the last of the runtime and its extensions asks for the first event.
-    fn note_init(&mut self) {
-        if let (Some(spawned), 1, None) = (self.clock.spawned, self.spawns, self.clock.began) {
-            self.clock.init = Some(spawned.elapsed());
-        }
-    }
-
-    fn extension_call(&mut self, call: ExtensionCall, reply: oneshot::Sender<Handout>) {
-        match call {
-            ExtensionCall::Register {
-                name,
-                events,
-                account,
-            } => {
-                let causal = format!("{}/{}/extension/{name}", self.name, self.spawns);
-                let identifier = self.site.seed.request_id(&causal).to_string();
-                self.asking = Some(reply);
-                self.account = account;
-                self.hear(Heard::Register {
-                    name,
-                    events,
-                    identifier,
-                });
-            }
-            ExtensionCall::Next { identifier } => {
-                let reply = match self.machine.extensions().seat(&identifier) {
-                    Ok(seat) => self.crew.pay(seat, reply),
-                    Err(_) => Some(reply),
-                };
-                // What was owed is paid, and it goes on running.
-                let Some(reply) = reply else { return };
-                self.note_init();
-                self.asking = Some(reply);
-                self.hear(Heard::ExtensionNext { identifier });
-            }
-            ExtensionCall::Error {
-                identifier,
-                phase,
-                kind,
-            } => {
-                self.asking = Some(reply);
-                let seat = self.machine.extensions().seat(&identifier);
-                let expected = self.machine.is_stopping();
-                let why = kind.clone();
-                self.hear(Heard::ExtensionError {
-                    identifier,
-                    phase,
-                    kind,
-                });
-                if let (Ok(seat), false, true) = (seat, expected, self.machine.is_stopping()) {
-                    self.note_failure(seat, &why);
-                }
-            }
-        }
-    }
-
-    fn crew_news(&mut self, news: CrewNews) {
-        match news {
-            CrewNews::Readable(seat) => {
-                self.crew.drain(seat);
-                if self.site.pace == Pace::Live {
-                    self.take_crew_lines();
-                }
-            }
-            CrewNews::Ended(seat, exit) => {
-                let expected = self.machine.is_stopping();
-                self.hear(Heard::ExtensionEnded { seat, exit });
-                if !expected {
-                    self.note_failure(seat, &exit.to_string());
-                }
-            }
-        }
-    }
-
-    /// The runtime is reaped; what it had sent is heard before its end is, and the extensions go on.
-    async fn runtime_ended(&mut self, exit: Exit, calls: &mut mpsc::UnboundedReceiver<Call>) {
-        self.child = None;
-        self.parked = None;
-        self.settle(Whose::Runtime, calls).await;
-        self.pipe = None;
-        tracing::debug!(environment = %self.name, ?exit, "the runtime ended before its extensions");
-        self.hear(Heard::RuntimeEnded(exit));
-    }
-
     /// All are reaped: their leftovers are killed, and what they had sent is heard before their end is.
     async fn exited(&mut self, exit: Exit, calls: &mut mpsc::UnboundedReceiver<Call>) {
         if let Some(group) = self.group.take() {
@@ -384,7 +310,7 @@ impl Actor {
         self.settle(Whose::Anybodys, calls).await;
         self.pipe = None;
         self.take_crew_lines();
-        (self.crew, self.farewell) = (Crew::default(), None);
+        (self.crew, self.telemetry, self.farewell) = (Crew::default(), Telemetry::default(), None);
         self.reap().await;
         tracing::debug!(environment = %self.name, ?exit, "process ended");
         self.hear(Heard::Exited(exit));
@@ -564,41 +490,9 @@ impl Actor {
         launch.spawn()
     }
 
-    /// Begins a life of the environment with its external extensions.
-    fn launch(&mut self) -> Heard {
-        self.clock.spawned = Some(Instant::now());
-        self.clock.cold = self.spawns == 0 || (self.clock.cold && self.spawns == 1);
-        self.spawns = self.spawns.saturating_add(1);
-        let files = crew::files(&self.site.spec.code);
-        if files.len() > LIMIT {
-            let why = format!(
-                "TooManyExtensions: {} in the extensions folder, {LIMIT} may be",
-                files.len()
-            );
-            return Heard::Unlaunched { why };
-        }
-        for file in &files {
-            match self.start(file, Role::Extension) {
-                Ok(process) => {
-                    tracing::debug!(environment = %self.name, pid = process.pid.as_raw(), "extension started");
-                    self.group = Some(process.group);
-                    self.crew.enlist(process);
-                }
-                Err(error) => {
-                    let why = unstartable(file, &error);
-                    let name = crew::name_of(file);
-                    let line =
-                        format!("EXTENSION\tName: {name}\tState: LaunchError\tEvents: []\tError Type: {why}");
-                    self.log.insert(line);
-                    return Heard::Unlaunched { why };
-                }
-            }
-        }
-        Heard::Launched(files.iter().map(|file| crew::name_of(file)).collect())
-    }
-
     fn hand(&mut self) {
         self.announce();
+        self.tell_start();
         let Some(sender) = self.asking.take().or_else(|| self.parked.take()) else {
             return;
         };
@@ -614,72 +508,6 @@ impl Actor {
         let _ = sender.send(Handout::Event { headers, body });
     }
 
-    /// Answers `register`.
-    fn seat(&mut self, seat: Seat) {
-        let Some(asking) = self.asking.take() else { return };
-        let spec = &self.site.spec;
-        let mut body = json!({
-            "functionName": spec.name.as_str(),
-            "functionVersion": "$LATEST",
-            "handler": spec.handler,
-        });
-        if std::mem::take(&mut self.account) {
-            body["accountId"] = json!(self.site.account);
-        }
-        let identifier = self.machine.extensions().identifier(seat);
-        let answer = crew::answer("lambda-extension-identifier", identifier, body.to_string());
-        let _ = asking.send(answer);
-    }
-
-    fn tell_of_invocation(&mut self, seats: &[Seat]) {
-        let Some(job) = &self.job else { return };
-        let body = invoke_event(&self.site, job, self.clock.deadline);
-        let name = job.invocation.name.to_string();
-        self.tell_extensions(seats, &name, &body);
-    }
-
-    fn tell_of_end(&mut self, seats: &[Seat], reason: Reason) {
-        let gone = self.farewell.map(|began| began.elapsed()).unwrap_or_default();
-        let deadline = real_time().saturating_add(EXTERNAL_BUDGET.saturating_sub(gone));
-        let name = format!("{}/{}/shutdown", self.name, self.spawns);
-        self.tell_extensions(seats, &name, &shutdown_event(reason, deadline));
-    }
-
-    fn tell_extensions(&mut self, seats: &[Seat], name: &str, body: &str) {
-        for seat in seats {
-            let id = self.site.seed.request_id(&format!("{name}/extension/{seat}"));
-            let event = crew::answer("lambda-extension-event-identifier", id.as_str(), body.to_owned());
-            self.crew.deliver(*seat, event);
-        }
-    }
-
-    /// AWS's line of each extension, once in a life, after what was written in the init.
-    fn announce(&mut self) {
-        if self.machine.extensions().is_empty() || std::mem::replace(&mut self.crew.announced, true) {
-            return;
-        }
-        self.drain();
-        for line in self.machine.extensions().lines() {
-            self.log.insert(line);
-        }
-    }
-
-    /// Names the extension that ended the attempt.
-    fn note_failure(&mut self, seat: Seat, why: &str) {
-        self.drain();
-        let line = self.machine.extensions().line(seat);
-        self.log.insert(format!("{line}\tError Type: {why}"));
-        self.share_lines();
-    }
-
-    fn take_crew_lines(&mut self) {
-        self.crew.drain_all();
-        for line in self.crew.take_lines() {
-            self.log.insert(line);
-        }
-        self.share_lines();
-    }
-
     fn drain(&mut self) {
         self.undrained = false;
         match self
@@ -691,6 +519,7 @@ impl Actor {
             Some(Drained::More) => self.undrained = true,
             Some(Drained::Empty) | None => {}
         }
+        self.tell_lines();
         self.share_lines();
     }
 
@@ -764,6 +593,7 @@ impl Actor {
         let duration = self.duration(&conclusion);
         let (result, status) = result(id, self.site.spec.timeout, conclusion);
         let init = self.clock.init.filter(|_| self.clock.cold);
+        self.tell_report(id, duration, init, status.as_ref());
         // Who sees it: a caller that asked, and a scenario.
         let log = if tail || self.site.pace == Pace::Virtual {
             let report = Report {

@@ -107,6 +107,19 @@ impl Crew {
         lines.flatten().collect()
     }
 
+    /// From now on what they write can be tapped.
+    pub fn open_taps(&mut self) {
+        self.members.iter_mut().for_each(|member| member.log.open_tap());
+    }
+
+    /// The lines since the last call.
+    pub fn take_taps(&mut self) -> Vec<String> {
+        self.members
+            .iter_mut()
+            .flat_map(|member| member.log.take_tap())
+            .collect()
+    }
+
     /// All that was written, also the last line of one that has ended.
     pub fn drain_all(&mut self) {
         for member in &mut self.members {
@@ -147,6 +160,21 @@ impl Crew {
             Some(poll) => poll.send(event).err(),
             None => Some(event),
         };
+    }
+
+    /// The polls of those who wait; the others are owed.
+    pub fn deliver_later(
+        &mut self,
+        events: Vec<(Seat, Handout)>,
+    ) -> Vec<(oneshot::Sender<Handout>, Handout)> {
+        let mut later = Vec::new();
+        for (seat, event) in events {
+            match self.desk(seat).parked.take() {
+                Some(poll) => later.push((poll, event)),
+                None => self.desk(seat).owed = Some(event),
+            }
+        }
+        later
     }
 
     fn desk(&mut self, seat: Seat) -> &mut Desk {

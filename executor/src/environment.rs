@@ -96,6 +96,11 @@ impl Environment {
         matches!(self.state, State::Stopping { .. })
     }
 
+    /// Whether the event with this id is handed out and not answered.
+    pub fn runs(&self, id: &str) -> bool {
+        matches!(&self.state, State::Busy { ticket } if ticket.id.as_str() == id)
+    }
+
     /// Who listens beside the runtime.
     pub fn extensions(&self) -> &Extensions {
         &self.extensions

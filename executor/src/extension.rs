@@ -16,6 +16,8 @@
 
 use std::fmt;
 
+use serde_json::{Value, json};
+
 /// How many extensions an environment may have.
 pub const LIMIT: usize = 10;
 
@@ -61,6 +63,10 @@ pub enum Denial {
     Event(String),
     /// The body is not what `register` takes.
     Format(String),
+    /// The body is not what a subscription takes.
+    Subscription(String),
+    /// The init is over, in which one subscribes.
+    SubscriptionClosed,
     /// The call does not fit the extension's state.
     State {
         from: &'static str,
@@ -287,6 +293,12 @@ impl Extensions {
         self.members.iter().map(ready).collect()
     }
 
+    /// What telemetry says of each then.
+    pub fn records(&self) -> Vec<Value> {
+        let record = |m: &Extension| json!({ "name": m.name, "state": "Ready", "events": m.events.words() });
+        self.members.iter().map(record).collect()
+    }
+
     /// The line of one.
     pub fn line(&self, seat: Seat) -> String {
         self.members
@@ -373,12 +385,13 @@ impl Denial {
             Denial::TooMany => "Extension.TooManyExtensions",
             Denial::Event(_) => "Extension.InvalidEventType",
             Denial::Format(_) => "InvalidRequestFormat",
+            Denial::Subscription(_) => "ValidationError",
+            Denial::SubscriptionClosed => "Telemetry.SubscriptionClosed",
             Denial::State { .. } => "Extension.InvalidExtensionState",
         };
-        let status = if matches!(self, Denial::Format(_)) {
-            400
-        } else {
-            403
+        let status = match self {
+            Denial::Format(_) | Denial::Subscription(_) => 400,
+            _ => 403,
         };
         (status, kind, self.to_string())
     }
@@ -411,7 +424,10 @@ impl fmt::Display for Denial {
                 f.write_str("SHUTDOWN: event not supported for internal extensions")
             }
             Denial::Event(event) => write!(f, "{event:.100}: invalid event, try INVOKE or SHUTDOWN"),
-            Denial::Format(why) => f.write_str(why),
+            Denial::Format(why) | Denial::Subscription(why) => f.write_str(why),
+            Denial::SubscriptionClosed => {
+                f.write_str("Telemetry API subscription is closed already: subscribe before the first event")
+            }
             Denial::State { from, to, name } => write!(
                 f,
                 "State transition from {from} to {to} failed for extension {name}. Error: State transition is not allowed"

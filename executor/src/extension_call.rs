@@ -7,6 +7,7 @@ use hyper::{HeaderMap, Method};
 use serde_json::Value;
 
 use crate::extension::{Denial, Events, Phase};
+use crate::telemetry::Subscription;
 
 /// The first part of every path.
 pub const BASE: &str = "/2020-01-01/extension/";
@@ -16,6 +17,8 @@ pub const BASE: &str = "/2020-01-01/extension/";
 pub enum Head {
     /// `POST /register`; its events are in the body.
     Register { name: String, account: bool },
+    /// `PUT /2022-07-01/telemetry`; all else is in the body.
+    Subscribe { identifier: String },
     /// A call whose body says nothing that is needed.
     Call(ExtensionCall),
 }
@@ -32,6 +35,11 @@ pub enum ExtensionCall {
     },
     /// `GET /event/next`.
     Next { identifier: String },
+    /// `PUT /2022-07-01/telemetry`.
+    Subscribe {
+        identifier: String,
+        subscription: Subscription,
+    },
     /// `POST /init/error` and `POST /exit/error`.
     Error {
         identifier: String,
@@ -89,8 +97,17 @@ pub fn parse(method: &Method, path: &str, headers: &HeaderMap) -> Result<Head, N
     }))
 }
 
+/// Reads the headers of a subscription.
+pub fn subscribe(method: &Method, headers: &HeaderMap) -> Result<Head, NoCall> {
+    if *method != Method::PUT {
+        return Err(NoCall::WrongMethod);
+    }
+    let identifier = identifier(headers).map_err(NoCall::Denied)?;
+    Ok(Head::Subscribe { identifier })
+}
+
 /// Who calls.
-pub fn identifier(headers: &HeaderMap) -> Result<String, Denial> {
+fn identifier(headers: &HeaderMap) -> Result<String, Denial> {
     let given = text(headers, "lambda-extension-identifier");
     if given.is_empty() {
         return Err(Denial::MissingIdentifier);
@@ -104,8 +121,24 @@ pub fn identifier(headers: &HeaderMap) -> Result<String, Denial> {
     Ok(given.to_ascii_lowercase())
 }
 
+/// The whole call: a head, and what its body says.
+pub fn with_body(head: Head, body: &[u8]) -> Result<ExtensionCall, Denial> {
+    Ok(match head {
+        Head::Call(call) => call,
+        Head::Register { name, account } => ExtensionCall::Register {
+            name,
+            events: events(body)?,
+            account,
+        },
+        Head::Subscribe { identifier } => ExtensionCall::Subscribe {
+            identifier,
+            subscription: Subscription::parse(body).map_err(Denial::Subscription)?,
+        },
+    })
+}
+
 /// The events that `register`'s body names.
-pub fn events(body: &[u8]) -> Result<Events, Denial> {
+fn events(body: &[u8]) -> Result<Events, Denial> {
     let form = r#"the body must be like {"events": ["INVOKE", "SHUTDOWN"]}"#;
     let wrong = |why: String| Denial::Format(format!("{form}: {why}"));
     let body: Value = serde_json::from_slice(body).map_err(|e| wrong(e.to_string()))?;

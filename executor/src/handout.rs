@@ -52,7 +52,6 @@ pub fn headers(site: &Site, job: &Job, deadline: Duration) -> Vec<(HeaderName, H
 pub fn invoke_event(site: &Site, job: &Job, deadline: Duration) -> String {
     let invocation = &job.invocation;
     let call = invocation.event.call.as_deref();
-    let trace = call.and_then(|call| call.trace.clone());
     json!({
         "eventType": "INVOKE",
         "deadlineMs": u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX),
@@ -60,7 +59,7 @@ pub fn invoke_event(site: &Site, job: &Job, deadline: Duration) -> String {
         "invokedFunctionArn": arn(site, call.and_then(|call| call.qualifier.as_deref())),
         "tracing": {
             "type": "X-Amzn-Trace-Id",
-            "value": trace.unwrap_or_else(|| trace_id(invocation, job.now)),
+            "value": trace(job),
         },
     })
     .to_string()
@@ -84,6 +83,17 @@ fn arn(site: &Site, qualifier: Option<&str>) -> String {
         arn.push_str(qualifier);
     }
     arn
+}
+
+/// The trace header of an attempt.
+pub fn trace(job: &Job) -> String {
+    let given = job
+        .invocation
+        .event
+        .call
+        .as_deref()
+        .and_then(|call| call.trace.clone());
+    given.unwrap_or_else(|| trace_id(&job.invocation, job.now))
 }
 
 /// A trace header: one root for all attempts of an event, a parent for each. The request id is as random as AWS's

@@ -36,6 +36,7 @@ mod runtime_call;
 mod scripted;
 mod site;
 mod strays;
+mod telemetry;
 mod verdict;
 
 pub use executor::{Executor, Heard, Options, StartError};

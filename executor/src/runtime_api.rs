@@ -248,6 +248,11 @@ async fn serve(
             let _ = read(body).await;
             Reply::Denied(denial)
         }
+        RuntimeCall::Logs => {
+            open.mark();
+            let _ = read(body).await;
+            Reply::NoLogs
+        }
         RuntimeCall::Ping => Reply::Pong,
         RuntimeCall::NotSupported(what) => Reply::NotSupported(what),
         RuntimeCall::Unknown => Reply::Unknown,
@@ -282,20 +287,14 @@ async fn handed(
 }
 
 async fn extension(calls: &mpsc::UnboundedSender<Call>, head: Head, body: Incoming) -> Response<Full<Bytes>> {
-    let call = match (head, read(body).await) {
-        (_, Read::TooLarge) => return plain(&Reply::TooLarge),
-        (_, Read::Broken) => return plain(&Reply::Internal),
-        (Head::Call(call), _) => call,
-        (Head::Register { name, account }, Read::Whole(body) | Read::Failed { document: body, .. }) => {
-            match extension_call::events(&body) {
-                Ok(events) => ExtensionCall::Register {
-                    name,
-                    events,
-                    account,
-                },
-                Err(denial) => return plain(&Reply::Denied(denial)),
-            }
-        }
+    let call = match read(body).await {
+        Read::TooLarge => return plain(&Reply::TooLarge),
+        Read::Broken => return plain(&Reply::Internal),
+        Read::Whole(body) | Read::Failed { document: body, .. } => extension_call::with_body(head, &body),
+    };
+    let call = match call {
+        Ok(call) => call,
+        Err(denial) => return plain(&Reply::Denied(denial)),
     };
     handed(calls, |reply| Call::Extension { call, reply }).await
 }
