@@ -16,7 +16,6 @@ use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use router::event::Outcome;
 use router::name::Name;
@@ -27,7 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
 
-use crate::crew::{self, Crew, CrewNews};
+use crate::crew::{Crew, CrewNews};
 use crate::environment::{Alarm, Conclusion, Environment, Exit, Heard, KILLED, Order, Ticket};
 use crate::function::Pace;
 use crate::handout::headers;
@@ -40,7 +39,7 @@ use crate::runtime_call::Reply;
 use crate::site::{Done, Figures, Job, Site, What, refuse, tell};
 use crate::telemetry::Telemetry;
 use crate::verdict::result;
-use crate::{freeze, strays};
+use crate::{freeze, strays, terminate};
 
 /// How long the connections of a dead process may take to be read to their end, and its children to die.
 const SETTLE: Duration = Duration::from_millis(200);
@@ -400,11 +399,10 @@ impl Actor {
                 Order::Refuse(denial) => self.reply(Reply::Denied(denial)),
                 Order::Invoke(seats) => self.tell_of_invocation(&seats),
                 Order::Terminate => {
-                    // Going on first: a signal of a stopped process may fall to any of its threads.
                     self.frozen.take().into_iter().for_each(freeze::thaw);
-                    crew::signal(self.child.as_ref(), Signal::SIGTERM);
+                    terminate::terminate(self.child.as_ref());
                 }
-                Order::KillRuntime => crew::signal(self.child.as_ref(), Signal::SIGKILL),
+                Order::KillRuntime => terminate::kill(self.child.as_ref()),
                 Order::Shutdown(seats, reason) => self.tell_of_end(&seats, reason),
                 Order::Conclude(conclusion) => self.conclude(conclusion),
                 Order::Ready => {

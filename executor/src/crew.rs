@@ -12,8 +12,6 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
 use tokio::sync::oneshot;
@@ -257,16 +255,6 @@ pub fn answer(header: &'static str, value: &str, body: String) -> Handout {
     }
     let body = Bytes::from(body);
     Handout::Event { headers, body }
-}
-
-/// Signals one process that is not reaped yet.
-pub fn signal(child: Option<&Child>, signal: Signal) {
-    let pid = child.and_then(Child::id).and_then(|id| i32::try_from(id).ok());
-    if let Some(pid) = pid
-        && let Err(error) = kill(Pid::from_raw(pid), signal)
-    {
-        tracing::debug!(pid, %signal, %error, "a process ended before its signal");
-    }
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ mod scripted;
 mod site;
 mod strays;
 mod telemetry;
+mod terminate;
 mod verdict;
 
 pub use executor::{Executor, Heard, Options, StartError};
