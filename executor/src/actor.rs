@@ -309,6 +309,7 @@ impl Actor {
         self.settle(Whose::Anybodys, calls).await;
         self.pipe = None;
         self.take_crew_lines();
+        self.note_unheard();
         (self.crew, self.telemetry, self.farewell) = (Crew::default(), Telemetry::default(), None);
         self.reap().await;
         tracing::debug!(environment = %self.name, ?exit, "process ended");
@@ -524,7 +525,7 @@ impl Actor {
     /// The first start took too long: AWS's line (spec/lambda §3.1), and what one does about it. Extensions that
     /// are waited for are named.
     fn note_lateness(&mut self, limit: Alarm) {
-        let missing = self.machine.extensions().missing().join(", ");
+        let missing = self.machine.missing().join(", ");
         let what = match limit {
             Alarm::Init => "the init did not end",
             Alarm::Task if !missing.is_empty() => "the invocation did not end for the environment",

@@ -128,15 +128,9 @@ impl Crew {
         }
     }
 
-    /// Pays what is owed; else gives the poll back.
-    pub fn pay(&mut self, seat: Seat, poll: oneshot::Sender<Handout>) -> Option<oneshot::Sender<Handout>> {
-        match self.desk(seat).owed.take() {
-            Some(event) => {
-                self.desk(seat).owed = poll.send(event).err();
-                None
-            }
-            None => Some(poll),
-        }
+    /// Takes what is owed.
+    pub fn owed(&mut self, seat: Seat) -> Option<Handout> {
+        self.desk(seat).owed.take()
     }
 
     /// Lets a poll wait; one that waited already is refused.
@@ -277,19 +271,18 @@ mod tests {
     fn an_event_whose_poll_is_gone_is_owed_to_the_next_one() {
         let mut crew = Crew::default();
         let (poll, gone) = oneshot::channel();
-        assert!(crew.pay(2, poll).is_some_and(|poll| {
-            crew.wait(2, "a", poll);
-            true
-        }));
+        assert!(crew.owed(2).is_none());
+        crew.wait(2, "a", poll);
         drop(gone);
         crew.deliver(2, event("1"));
-        let (poll, mut waits) = oneshot::channel();
-        assert!(crew.pay(2, poll).is_none());
-        assert_eq!(body(&mut waits).unwrap(), "1");
+        assert!(crew.owed(2).is_some());
         crew.deliver(2, event("2"));
+        assert!(crew.owed(2).is_some(), "also where no poll has come yet");
         let (poll, mut waits) = oneshot::channel();
-        assert!(crew.pay(2, poll).is_none());
-        assert_eq!(body(&mut waits).unwrap(), "2");
+        crew.wait(2, "a", poll);
+        crew.deliver(2, event("3"));
+        assert_eq!(body(&mut waits).unwrap(), "3");
+        assert!(crew.owed(2).is_none());
     }
 
     #[test]

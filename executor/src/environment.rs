@@ -106,6 +106,14 @@ impl Environment {
         &self.extensions
     }
 
+    /// What the extensions still have to do, where nobody else is waited for.
+    pub fn missing(&self) -> Vec<String> {
+        match self.running && !self.polling {
+            true => Vec::new(),
+            false => self.extensions.missing(),
+        }
+    }
+
     /// Takes what was heard and says what to do.
     pub fn on(&mut self, heard: Heard) -> Vec<Order> {
         let state = std::mem::replace(&mut self.state, State::Gone);
@@ -173,7 +181,7 @@ impl Environment {
             | State::Finishing {
                 held: None,
                 waiting: None,
-            } if before => self.stop(crash, Reason::Failure),
+            } if before => self.injure(crash),
             State::Idle => {
                 let (state, mut orders) = self.hand(ticket);
                 orders.insert(0, Order::Alarm(Alarm::Task));
@@ -310,7 +318,7 @@ impl Environment {
         let conclusion = Conclusion::Answered(answer);
         if ticket.ending != Ending::Honest {
             let then = Then::Conclude(distort(ticket.ending, conclusion));
-            let (state, mut orders) = self.stop(then, Reason::Failure);
+            let (state, mut orders) = self.injure(then);
             orders.insert(0, Order::Accept);
             return (state, orders);
         }

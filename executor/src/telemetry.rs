@@ -22,8 +22,8 @@ pub use subscription::{Subscription, Topic};
 
 /// The first part of its path.
 pub const PATH: &str = "/2022-07-01/telemetry";
-/// How much is kept for those who subscribe later in the init.
-const EARLY: usize = 10_000;
+/// How many bytes are kept for those who subscribe later in the init.
+const EARLY: usize = 1_048_576;
 
 /// Who is told, in one life of an environment.
 #[derive(Debug, Default)]
@@ -31,6 +31,7 @@ pub struct Telemetry {
     subscribers: Vec<Subscriber>,
     /// What was told in the init so far: who subscribes gets it too.
     early: Option<Vec<(Topic, String)>>,
+    early_bytes: usize,
     /// The request of which the start was told, and not the runtime's end.
     running: Option<String>,
 }
@@ -142,8 +143,9 @@ impl Telemetry {
             subscriber.mailbox.put(event.clone());
         }
         if let Some(early) = &mut self.early
-            && early.len() < EARLY
+            && self.early_bytes.saturating_add(event.len()) <= EARLY
         {
+            self.early_bytes += event.len();
             early.push((topic, event));
         }
     }

@@ -14,6 +14,7 @@ use crate::crew::{self, CrewNews};
 use crate::environment::{EXTERNAL_BUDGET, Exit, Heard, Reason};
 use crate::extension::{Denial, LIMIT, Seat};
 use crate::extension_call::ExtensionCall;
+use crate::freeze;
 use crate::function::Pace;
 use crate::handout::{invoke_event, shutdown_event};
 use crate::process::Role;
@@ -46,12 +47,10 @@ impl Actor {
                 });
             }
             ExtensionCall::Next { identifier } => {
-                let reply = match self.machine.extensions().seat(&identifier) {
-                    Ok(seat) => self.crew.pay(seat, reply),
-                    Err(_) => Some(reply),
-                };
-                // What was owed is paid, and it goes on running.
-                let Some(reply) = reply else { return };
+                let seat = self.machine.extensions().seat(&identifier);
+                if let Some((seat, event)) = seat.ok().and_then(|s| Some((s, self.crew.owed(s)?))) {
+                    return self.pay(seat, event, reply);
+                }
                 self.note_init();
                 self.asking = Some(reply);
                 self.hear(Heard::ExtensionNext { identifier });
@@ -185,6 +184,8 @@ impl Actor {
     }
 
     pub(super) fn tell_of_end(&mut self, seats: &[Seat], reason: Reason) {
+        self.frozen.take().into_iter().for_each(freeze::thaw);
+        self.tell_init_failure(reason);
         // One whose event still runs will not hear of its end in another way.
         self.tell_runtime_done(
             if reason == Reason::Timeout {
@@ -199,11 +200,24 @@ impl Actor {
         let name = format!("{}/{}/shutdown", self.name, self.spawns);
         let events = self.events(seats, &name, &shutdown_event(reason, deadline));
         let later = self.crew.deliver_later(events);
-        // What was told before arrives before, unless a listener takes half of the time there is.
+        self.send_when_told(later);
+    }
+
+    /// Gives an event to a poll that comes after it. Who runs goes on running, so the machine need not know.
+    fn pay(&mut self, seat: Seat, event: Handout, poll: oneshot::Sender<Handout>) {
+        if self.machine.is_stopping() {
+            return self.send_when_told(vec![(poll, event)]);
+        }
+        self.crew.wait(seat, self.machine.extensions().name(seat), poll);
+        self.crew.deliver(seat, event);
+    }
+
+    /// What was told before the end arrives before it, unless a listener takes half of the time there is.
+    fn send_when_told(&self, events: Vec<(oneshot::Sender<Handout>, Handout)>) {
         let told = self.until_told(Instant::now() + EXTERNAL_BUDGET / 2);
         tokio::spawn(async move {
             told.await;
-            for (poll, event) in later {
+            for (poll, event) in events {
                 let _ = poll.send(event);
             }
         });
@@ -236,6 +250,15 @@ impl Actor {
         let line = self.machine.extensions().line(seat);
         self.log.insert(format!("{line}\tError Type: {why}"));
         self.share_lines();
+    }
+
+    /// What was written while no attempt was there to show it: an extension's last words, as a rule.
+    pub(super) fn note_unheard(&mut self) {
+        if self.job.is_none() {
+            for line in self.log.take_lines() {
+                tracing::info!(environment = %self.name, line, "written outside of an invocation");
+            }
+        }
     }
 
     pub(super) fn take_crew_lines(&mut self) {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{Actor, real_time};
-use crate::environment::Answer;
+use crate::environment::{Answer, Reason};
 use crate::extension::Seat;
 use crate::function::Pace;
 use crate::handout::trace;
@@ -53,13 +53,38 @@ impl Actor {
         self.tell("initRuntimeDone", record);
     }
 
+    /// The environment ends; if its init did not, this is how it went.
+    pub(super) fn tell_init_failure(&mut self, reason: Reason) {
+        if !self.telemetry.is_open() {
+            return;
+        }
+        let status = if reason == Reason::Timeout {
+            "timeout"
+        } else {
+            "error"
+        };
+        if !self.ready_told {
+            let record =
+                json!({ "initializationType": "on-demand", "phase": self.phase(), "status": status });
+            self.tell("initRuntimeDone", record);
+        }
+        self.tell_init_report(status);
+    }
+
     /// An event is handed out: the init is over, if it was not.
     pub(super) fn tell_start(&mut self) {
         if !self.telemetry.listens() {
             return;
         }
         if self.telemetry.is_open() {
-            self.tell_init_report();
+            self.tell_init_report("success");
+            for record in self.machine.extensions().records() {
+                self.tell("extension", record);
+            }
+            self.telemetry.close();
+            if !self.telemetry.listens() {
+                self.log.close_tap();
+            }
         }
         let time = self.moment();
         if let Some(job) = &self.job {
@@ -68,7 +93,7 @@ impl Actor {
         }
     }
 
-    fn tell_init_report(&mut self) {
+    fn tell_init_report(&mut self, status: &str) {
         let took = self
             .clock
             .spawned
@@ -77,17 +102,10 @@ impl Actor {
         let record = json!({
             "initializationType": "on-demand",
             "phase": self.phase(),
-            "status": "success",
+            "status": status,
             "metrics": { "durationMs": millis(took) },
         });
         self.tell("initReport", record);
-        for record in self.machine.extensions().records() {
-            self.tell("extension", record);
-        }
-        self.telemetry.close();
-        if !self.telemetry.listens() {
-            self.log.close_tap();
-        }
     }
 
     /// The runtime answers its event.

@@ -62,6 +62,15 @@ impl Environment {
         (State::Stopping { then, leaving }, orders)
     }
 
+    /// As [`Self::stop`], but the runtime is not asked: it is killed.
+    pub(super) fn injure(&mut self, then: Then) -> (State, Vec<Order>) {
+        let (state, mut orders) = self.stop(then, Reason::Failure);
+        for order in orders.iter_mut().filter(|order| **order == Order::Terminate) {
+            *order = Order::KillRuntime;
+        }
+        (state, orders)
+    }
+
     fn tell_extensions(&mut self, then: Then, reason: Reason) -> (State, Vec<Order>) {
         let mourners = self.extensions.mourners();
         if mourners.is_empty() {
