@@ -5,15 +5,16 @@
 //! environment serves ([`pool`](crate::pool)) and what calls mean ([`environment`](crate::environment)).
 
 mod extensions;
+mod lateness;
 mod telling;
+mod waits;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use nix::unistd::Pid;
@@ -32,14 +33,15 @@ use crate::function::Pace;
 use crate::handout::headers;
 use crate::logs::{Drained, Log, drain};
 use crate::pool::Number;
-use crate::process::{Launch, MemoryMeter, Process, Role, exit_of};
-use crate::report::{self, Report};
+use crate::process::{Launch, MemoryMeter, Process, Role};
+use crate::report::Report;
 use crate::runtime_api::{Call, Handout, RuntimeApi, Whose};
 use crate::runtime_call::Reply;
 use crate::site::{Done, Figures, Job, Site, What, refuse, tell};
 use crate::telemetry::Telemetry;
 use crate::verdict::result;
 use crate::{freeze, strays, terminate};
+use waits::{after, after_the_others, dropped, exited, readable, real_time, unstartable};
 
 /// How long the connections of a dead process may take to be read to their end, and its children to die.
 const SETTLE: Duration = Duration::from_millis(200);
@@ -522,35 +524,6 @@ impl Actor {
         self.share_lines();
     }
 
-    /// The first start took too long: AWS's line (spec/lambda §3.1), and what one does about it. Extensions that
-    /// are waited for are named.
-    fn note_lateness(&mut self, limit: Alarm) {
-        let missing = self.machine.missing().join(", ");
-        let what = match limit {
-            Alarm::Init => "the init did not end",
-            Alarm::Task if !missing.is_empty() => "the invocation did not end for the environment",
-            _ => return,
-        };
-        self.drain();
-        self.log.flush();
-        let seconds = match limit {
-            Alarm::Init => {
-                let limit = self.site.init_timeout;
-                self.log.push(report::init_timed_out(limit).as_bytes());
-                limit.as_secs_f64()
-            }
-            _ => self.site.spec.timeout.as_secs_f64(),
-        };
-        let note = match missing.is_empty() {
-            true => format!(
-                "[triggerfish] the runtime did not ask for an event within {seconds} s, so it is started once more: does the program speak the Runtime API of AWS_LAMBDA_RUNTIME_API?"
-            ),
-            false => format!("[triggerfish] {what} within {seconds} s: extension {missing}"),
-        };
-        self.log.insert(note);
-        self.share_lines();
-    }
-
     /// In live pace lines are told as they come; in virtual pace with the end, so that their order between
     /// environments does not depend on the machine.
     fn share_lines(&mut self) {
@@ -658,68 +631,5 @@ impl Actor {
         ]);
         figures.extend(measure.init.map(|init| ("init_ms".to_owned(), millis(init))));
         figures
-    }
-}
-
-fn real_time() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-/// Why a program did not start, in the texts of Go, which is what AWS shows.
-fn unstartable(program: &Path, error: &std::io::Error) -> String {
-    use std::io::ErrorKind::{NotFound, PermissionDenied};
-    let text = match (error.kind(), error.raw_os_error()) {
-        (NotFound, _) => "no such file or directory".to_owned(),
-        (PermissionDenied, _) => "permission denied".to_owned(),
-        (_, Some(libc::ENOEXEC)) => "exec format error".to_owned(),
-        _ => error.to_string(),
-    };
-    format!("fork/exec {}: {text}", program.display())
-}
-
-/// Far away rather than an overflow.
-fn after(duration: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(duration)
-        .unwrap_or_else(|| now + Duration::from_secs(86_400 * 365))
-}
-
-async fn exited(child: &mut Option<Child>) -> Exit {
-    match child {
-        Some(child) => child.wait().await.map_or(Exit::Signal(9), exit_of),
-        None => std::future::pending().await,
-    }
-}
-
-async fn dropped(parked: &mut Option<oneshot::Sender<Handout>>) {
-    match parked {
-        Some(sender) => sender.closed().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Lets the tasks that are ready now go first.
-async fn after_the_others() {
-    let mut asked = false;
-    std::future::poll_fn(|context| {
-        if std::mem::replace(&mut asked, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
-/// Ready when the pipe may have something. Readiness is cleared before the pipe is read, so nothing that
-/// arrives between is missed; a pipe that was not read to its end tells of nothing new.
-async fn readable(pipe: &Option<AsyncFd<File>>, undrained: bool) {
-    match pipe {
-        Some(_) if undrained => {}
-        Some(pipe) => match pipe.readable().await {
-            Ok(mut guard) => guard.clear_ready(),
-            Err(_) => std::future::pending().await,
-        },
-        None => std::future::pending().await,
     }
 }

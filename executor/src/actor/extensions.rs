@@ -9,7 +9,8 @@ use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::{Actor, real_time, unstartable};
+use super::Actor;
+use super::waits::{real_time, unstartable};
 use crate::crew::{self, CrewNews};
 use crate::environment::{EXTERNAL_BUDGET, Exit, Heard, Reason};
 use crate::extension::{Denial, LIMIT, Seat};

@@ -9,7 +9,8 @@ use router::time::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Actor, real_time};
+use super::Actor;
+use super::waits::real_time;
 use crate::environment::{Answer, Reason};
 use crate::extension::Seat;
 use crate::function::Pace;
