@@ -2,6 +2,7 @@
 
 mod harness;
 
+use std::path::Path;
 use std::time::Duration;
 
 use executor::Pace;
@@ -341,4 +342,64 @@ me.next()
     ] {
         world.expect_line(line);
     }
+}
+
+/// The pid that was noted first.
+fn noted_pid(world: &harness::World) -> std::path::PathBuf {
+    let seen = world.seen();
+    Path::new("/proc").join(seen.lines().next().expect("a pid"))
+}
+
+#[test]
+fn one_that_ignores_the_end_is_killed() {
+    let stubborn = "
+me = Extension()
+note(os.getpid())
+while True:
+    me.next()
+";
+    let mut world = Made {
+        extensions: &[("stubborn.py", stubborn)],
+        ..Made::default()
+    }
+    .start();
+    assert_eq!(world.call("1"), "1");
+    let process = noted_pid(&world);
+    assert!(process.exists());
+    world.end();
+    assert!(!process.exists());
+}
+
+/// Nobody is told of a failure that no invocation had; the next one finds a new environment.
+#[test]
+fn one_that_is_killed_between_invocations_costs_a_cold_start() {
+    let good = "
+me = Extension()
+note(os.getpid())
+while True:
+    event = me.next()
+    if event['eventType'] == 'SHUTDOWN':
+        break
+";
+    let mut world = Made {
+        pace: Pace::Virtual,
+        handler: "count = 0\ndef handler(event, context):\n    global count\n    count += 1\n    return count\n",
+        extensions: &[("a.py", good), ("good.py", GOOD)],
+        ..Made::default()
+    }
+    .start();
+    assert_eq!(world.call("1"), "1");
+    assert_eq!(world.call("2"), "2");
+    let seen = world.seen();
+    let pid = seen
+        .lines()
+        .find(|line| line.parse::<u32>().is_ok())
+        .expect("a pid");
+    let killed = std::process::Command::new("kill").args(["-9", pid]).status();
+    assert!(killed.expect("kill").success());
+    while Path::new("/proc").join(pid).exists() {
+        world.reactor.wait(Some(Duration::from_millis(1)));
+    }
+    assert_eq!(world.call("3"), "1");
+    assert!(world.end().contains("SHUTDOWN failure"), "the other one was told");
 }
