@@ -17,6 +17,7 @@
 mod actor;
 mod body;
 mod crew;
+mod denial;
 mod environment;
 mod executor;
 mod extension;
