@@ -4,9 +4,14 @@ use std::path::Path;
 use std::process::Command;
 
 fn examples(document: &str) -> Vec<String> {
+    blocks(document, "yaml")
+}
+
+fn blocks(document: &str, language: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
     let text = std::fs::read_to_string(path).expect("the document");
-    let blocks = text.split("```yaml\n").skip(1);
+    let start = format!("```{language}\n");
+    let blocks = text.split(&start).skip(1);
     blocks
         .map(|block| block.split("```").next().unwrap_or_default().to_owned())
         .collect()
@@ -60,6 +65,25 @@ def handler(event, context):
         let (good, text) = triggerfish(&["test", "orders.yaml"], here.path());
         assert!(good, "{text}");
     }
+}
+
+/// The extension of the document runs beside the function of the document.
+#[test]
+fn the_extension_example_passes() {
+    use std::os::unix::fs::PermissionsExt;
+    let here = tempfile::tempdir().expect("a directory");
+    let folder = here.path().join("count/extensions");
+    std::fs::create_dir_all(&folder).expect("code");
+    let handler = "def handler(event, context):\n    return len(event)\n";
+    std::fs::write(here.path().join("count/app.py"), handler).expect("written");
+    let script = blocks("docs/extensions.md", "python").concat();
+    std::fs::write(folder.join("watch.py"), script).expect("written");
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(folder.join("watch.py"), mode).expect("executable");
+    let scenario = examples("docs/extensions.md").concat();
+    std::fs::write(here.path().join("watched.yaml"), scenario).expect("written");
+    let (good, text) = triggerfish(&["test", "watched.yaml", "--times", "2"], here.path());
+    assert!(good, "{text}");
 }
 
 #[test]

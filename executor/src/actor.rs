@@ -4,12 +4,17 @@
 //! its log. Decides nothing: every turn is `wake → Environment::on → orders`. Deliberately absent: which
 //! environment serves ([`pool`](crate::pool)) and what calls mean ([`environment`](crate::environment)).
 
+mod extensions;
+mod lateness;
+mod telling;
+mod waits;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use router::event::Outcome;
@@ -20,18 +25,22 @@ use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
 
-use crate::environment::{Alarm, Conclusion, Environment, Exit, Heard, Order, Ticket};
+use crate::crew::{Crew, CrewNews};
+use crate::environment::{Alarm, Conclusion, Environment, Exit, Heard, KILLED, Order, Ticket};
 use crate::function::Pace;
 use crate::handout::headers;
 use crate::logs::{Drained, Log, drain};
 use crate::pool::Number;
-use crate::process::{Launch, exit_of};
-use crate::report::{self, Report};
-use crate::runtime_api::{Call, Handout, RuntimeApi};
+use crate::process::{Launch, Process, Role};
+use crate::report::Report;
+use crate::runtime_api::{Call, Handout, RuntimeApi, Whose};
 use crate::runtime_call::Reply;
 use crate::sandbox::{Excess, PROCESSES, Sandbox};
 use crate::site::{Done, Figures, Job, Site, What, refuse, tell};
+use crate::telemetry::Telemetry;
+use crate::terminate;
 use crate::verdict::result;
+use waits::{after, after_the_others, dropped, exited, readable, real_time, unstartable};
 
 /// How long the connections of a dead process may take to be read to their end.
 const SETTLE: Duration = Duration::from_millis(200);
@@ -67,6 +76,7 @@ enum Wake {
     Job(Option<Job>),
     Call(Call),
     Exited(Exit),
+    Crew(CrewNews),
     Rang,
     Dropped,
     Readable,
@@ -81,6 +91,12 @@ struct Actor {
     api: RuntimeApi,
     machine: Environment,
     child: Option<Child>,
+    crew: Crew,
+    telemetry: Telemetry,
+    /// That the runtime is ready was told.
+    ready_told: bool,
+    /// When those that listen began to be told of the end.
+    farewell: Option<Instant>,
     /// It is to go on.
     thaws: bool,
     pipe: Option<AsyncFd<File>>,
@@ -97,6 +113,8 @@ struct Actor {
     parked: Option<oneshot::Sender<Handout>>,
     /// The call that is being answered.
     asking: Option<oneshot::Sender<Handout>>,
+    /// It wants to know the account.
+    account: bool,
     replying: Option<oneshot::Sender<Reply>>,
     job: Option<Job>,
     log: Log,
@@ -104,6 +122,8 @@ struct Actor {
     /// The last attempt, whose figures are told when nobody waits any more.
     unmeasured: Option<Measure>,
     born: Option<Timestamp>,
+    /// Fabric time of the last dispatch.
+    dispatched: Timestamp,
     spawns: u32,
     /// The most memory, in MB.
     peak: u64,
@@ -152,6 +172,10 @@ impl Actor {
             sandbox,
             api,
             child: None,
+            crew: Crew::default(),
+            telemetry: Telemetry::default(),
+            ready_told: false,
+            farewell: None,
             thaws: false,
             pipe: None,
             undrained: false,
@@ -161,12 +185,14 @@ impl Actor {
             watching: false,
             parked: None,
             asking: None,
+            account: false,
             replying: None,
             job: None,
             log: Log::default(),
             clock: Clock::start(),
             unmeasured: None,
             born: None,
+            dispatched: Timestamp::default(),
             spawns: 0,
             peak: 0,
             last_pid: 0,
@@ -181,6 +207,7 @@ impl Actor {
                 job = jobs.recv(), if !retiring => Wake::Job(job),
                 Some(call) = calls.recv() => Wake::Call(call),
                 exit = exited(&mut self.child) => Wake::Exited(exit),
+                news = self.crew.news() => Wake::Crew(news),
                 () = self.alarm.as_mut(), if self.limit != Alarm::Off => Wake::Rang,
                 () = dropped(&mut self.parked) => Wake::Dropped,
                 () = readable(&self.pipe, self.undrained) => Wake::Readable,
@@ -193,11 +220,12 @@ impl Actor {
                     self.hear(Heard::Retire);
                 }
                 Wake::Call(call) => self.call(call),
+                Wake::Exited(exit) if self.crew.is_alive() => self.runtime_ended(exit, &mut calls).await,
                 Wake::Exited(exit) => self.exited(exit, &mut calls).await,
+                Wake::Crew(news) => self.crew_news(news),
                 Wake::Rang => {
-                    if std::mem::replace(&mut self.limit, Alarm::Off) == Alarm::Init {
-                        self.note_slow_init();
-                    }
+                    let limit = std::mem::replace(&mut self.limit, Alarm::Off);
+                    self.note_lateness(limit);
                     self.hear(Heard::Rang);
                 }
                 Wake::Dropped => {
@@ -206,6 +234,9 @@ impl Actor {
                 }
                 Wake::Readable => self.drain(),
                 Wake::Look => self.look(),
+            }
+            while self.machine.is_stopping() && self.child.is_none() && !self.crew.is_alive() {
+                self.exited(KILLED, &mut calls).await;
             }
             if std::mem::take(&mut self.thaws) {
                 // The event is written first: a process that wakes to it wakes once.
@@ -227,6 +258,7 @@ impl Actor {
             return refuse(&self.site, self.number, &job, "the execution environment is busy");
         }
         self.born.get_or_insert(job.now);
+        self.dispatched = job.now;
         self.clock = Clock::start();
         self.job = Some(job);
         self.share_lines();
@@ -237,9 +269,8 @@ impl Actor {
     fn call(&mut self, call: Call) {
         match call {
             Call::Next(asking) => {
-                if let (Some(spawned), 1, None) = (self.clock.spawned, self.spawns, self.clock.began) {
-                    self.clock.init = Some(spawned.elapsed());
-                }
+                self.note_init();
+                self.tell_runtime_ready();
                 // Also for a process that dies before it answers.
                 self.measure();
                 self.note_overfull();
@@ -254,6 +285,7 @@ impl Actor {
                 if self.wants_tail() {
                     self.measure();
                 }
+                self.tell_answer(&id, &answer);
                 self.replying = Some(reply);
                 self.hear(Heard::Answer { id, answer });
             }
@@ -262,20 +294,33 @@ impl Actor {
                 self.replying = Some(reply);
                 self.hear(Heard::InitError { kind, body });
             }
+            Call::Extension { call, reply } => self.extension_call(call, reply),
         }
         // A call that nothing answered; cannot happen, and dropping answers it with 500.
         self.asking = None;
         self.replying = None;
     }
 
-    /// The process is reaped: its leftovers are killed, and what it had sent is heard before its end is.
+    /// All are reaped: their leftovers are killed, and what they had sent is heard before their end is.
     async fn exited(&mut self, exit: Exit, calls: &mut mpsc::UnboundedReceiver<Call>) {
         self.sandbox.kill();
         self.child = None;
         self.parked = None;
+        self.settle(Whose::Anybodys, calls).await;
+        self.pipe = None;
+        self.take_crew_lines();
+        self.note_unheard();
+        (self.crew, self.telemetry, self.farewell) = (Crew::default(), Telemetry::default(), None);
+        self.sandbox.ended(&self.api.address).await;
+        tracing::debug!(environment = %self.name, ?exit, "process ended");
+        self.hear(Heard::Exited(exit));
+    }
+
+    /// Hears what processes that have ended had sent, and reads what they had written.
+    async fn settle(&mut self, whose: Whose, calls: &mut mpsc::UnboundedReceiver<Call>) {
         let connections = self.api.connections();
         connections
-            .settled(SETTLE, || {
+            .settled(whose, SETTLE, || {
                 while let Ok(call) = calls.try_recv() {
                     self.call(call);
                 }
@@ -283,10 +328,6 @@ impl Actor {
             .await;
         self.parked = None;
         self.drain();
-        self.pipe = None;
-        self.sandbox.ended(&self.api.address).await;
-        tracing::debug!(environment = %self.name, ?exit, "process ended");
-        self.hear(Heard::Exited(exit));
     }
 
     fn hear(&mut self, heard: Heard) {
@@ -298,6 +339,10 @@ impl Actor {
         let mut orders = VecDeque::from(orders);
         while let Some(order) = orders.pop_front() {
             match order {
+                Order::Launch => {
+                    let heard = self.launch();
+                    orders.extend(self.machine.on(heard));
+                }
                 Order::Spawn => {
                     if let Some(heard) = self.spawn() {
                         orders.extend(self.machine.on(heard));
@@ -306,7 +351,10 @@ impl Actor {
                 Order::Alarm(alarm) => self.set_alarm(alarm),
                 Order::Hand => self.hand(),
                 Order::Park => {
-                    if let Some(old) = std::mem::replace(&mut self.parked, self.asking.take()) {
+                    // What waits already stays, if it was an extension that asked.
+                    if let Some(asking) = self.asking.take()
+                        && let Some(old) = self.parked.replace(asking)
+                    {
                         let reply = Reply::WrongState {
                             from: "Ready",
                             to: "Ready",
@@ -324,6 +372,20 @@ impl Actor {
                     self.measure();
                     self.sandbox.kill();
                 }
+                Order::Seat(seat) => self.seat(seat),
+                Order::Wait(seat) => {
+                    if let Some(asking) = self.asking.take() {
+                        self.crew.wait(seat, self.machine.extensions().name(seat), asking);
+                    }
+                }
+                Order::Refuse(denial) => self.reply(Reply::Denied(denial)),
+                Order::Invoke(seats) => self.tell_of_invocation(&seats),
+                Order::Terminate => {
+                    self.sandbox.thaw();
+                    terminate::terminate(self.child.as_ref());
+                }
+                Order::KillRuntime => terminate::kill(self.child.as_ref()),
+                Order::Shutdown(seats, reason) => self.tell_of_end(&seats, reason),
                 Order::Conclude(conclusion) => self.conclude(conclusion),
                 Order::Ready => {
                     if let Some(measure) = self.unmeasured.take() {
@@ -352,9 +414,12 @@ impl Actor {
             Alarm::Init => self.site.init_timeout,
             Alarm::Task => {
                 self.clock.began = Some(Instant::now());
-                let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                self.clock.deadline = real.saturating_add(self.site.spec.timeout);
+                self.clock.deadline = real_time().saturating_add(self.site.spec.timeout);
                 self.site.patient_timeout()
+            }
+            Alarm::Farewell(budget) => {
+                let began = *self.farewell.get_or_insert_with(Instant::now);
+                budget.saturating_sub(began.elapsed())
             }
         };
         self.alarm.as_mut().reset(after(limit));
@@ -362,12 +427,36 @@ impl Actor {
 
     fn spawn(&mut self) -> Option<Heard> {
         let site = self.site.clone();
+        match self.start(&site.program, Role::Runtime) {
+            Ok(process) => {
+                tracing::debug!(environment = %self.name, pid = process.pid.as_raw(), "process started");
+                self.last_pid = process.pid.as_raw();
+                self.sandbox.entered(process.group);
+                self.sandbox.measure(process.pid);
+                self.child = Some(process.child);
+                self.pipe = Some(process.output);
+                None
+            }
+            Err(error) => {
+                use std::io::ErrorKind::{NotFound, PermissionDenied};
+                let entrypoint = matches!(error.kind(), NotFound | PermissionDenied)
+                    || error.raw_os_error() == Some(libc::ENOEXEC);
+                let why = unstartable(&site.program, &error);
+                Some(Heard::Unstartable { entrypoint, why })
+            }
+        }
+    }
+
+    fn start(&self, program: &Path, role: Role) -> std::io::Result<Process> {
+        let site = &self.site;
         let runtime_dir = site.scratch.join("runtime");
         let now = self.job.as_ref().map(|job| job.now);
         let launch = Launch {
             spec: &site.spec,
             environment: &self.name,
-            program: &site.program,
+            role,
+            group: self.sandbox.group(),
+            program,
             runtime_dir: &runtime_dir,
             sandbox: &self.sandbox,
             api: &self.api.address,
@@ -377,36 +466,12 @@ impl Actor {
             clock: now.filter(|_| site.pace == Pace::Virtual),
             endpoint: site.endpoint.as_deref(),
         };
-        self.clock.spawned = Some(Instant::now());
-        self.clock.cold = self.spawns == 0 || (self.clock.cold && self.spawns == 1);
-        self.spawns = self.spawns.saturating_add(1);
-        match launch.spawn() {
-            Ok(process) => {
-                tracing::debug!(environment = %self.name, pid = process.group.as_raw(), "process started");
-                self.last_pid = process.group.as_raw();
-                self.sandbox.entered(process.group);
-                self.child = Some(process.child);
-                self.pipe = Some(process.output);
-                None
-            }
-            Err(error) => {
-                use std::io::ErrorKind::{NotFound, PermissionDenied};
-                let entrypoint = matches!(error.kind(), NotFound | PermissionDenied)
-                    || error.raw_os_error() == Some(libc::ENOEXEC);
-                // The texts of Go, which is what AWS shows.
-                let text = match (error.kind(), error.raw_os_error()) {
-                    (NotFound, _) => "no such file or directory".to_owned(),
-                    (PermissionDenied, _) => "permission denied".to_owned(),
-                    (_, Some(libc::ENOEXEC)) => "exec format error".to_owned(),
-                    _ => error.to_string(),
-                };
-                let why = format!("fork/exec {}: {text}", self.site.program.display());
-                Some(Heard::Unstartable { entrypoint, why })
-            }
-        }
+        launch.spawn()
     }
 
     fn hand(&mut self) {
+        self.announce();
+        self.tell_start();
         let Some(sender) = self.asking.take().or_else(|| self.parked.take()) else {
             return;
         };
@@ -433,17 +498,8 @@ impl Actor {
             Some(Drained::More) => self.undrained = true,
             Some(Drained::Empty) | None => {}
         }
+        self.tell_lines();
         self.share_lines();
-    }
-
-    /// The first start took too long: AWS's line (spec/lambda §3.1), and what one does about it.
-    fn note_slow_init(&mut self) {
-        let limit = self.site.init_timeout;
-        self.note(&report::init_timed_out(limit));
-        self.note(&format!(
-            "[triggerfish] the runtime did not ask for an event within {} s, so it is started once more: does the program speak the Runtime API of AWS_LAMBDA_RUNTIME_API?\n",
-            limit.as_secs_f64()
-        ));
     }
 
     /// In live pace lines are told as they come; in virtual pace with the end, so that their order between
@@ -531,6 +587,9 @@ impl Actor {
     fn conclude(&mut self, conclusion: Conclusion) {
         self.drain();
         self.log.flush();
+        if self.site.pace == Pace::Virtual {
+            self.take_crew_lines();
+        }
         self.share_lines();
         let tail = self.wants_tail();
         let Some(job) = self.job.take() else { return };
@@ -538,6 +597,7 @@ impl Actor {
         let duration = self.duration(&conclusion);
         let (result, status) = result(id, self.site.spec.timeout, conclusion);
         let init = self.clock.init.filter(|_| self.clock.cold);
+        self.tell_report(id, duration, init, status.as_ref());
         // Who sees it: a caller that asked, and a scenario.
         let log = if tail || self.site.pace == Pace::Virtual {
             let report = Report {
@@ -603,52 +663,5 @@ impl Actor {
         ]);
         figures.extend(measure.init.map(|init| ("init_ms".to_owned(), millis(init))));
         figures
-    }
-}
-
-/// Far away rather than an overflow.
-fn after(duration: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(duration)
-        .unwrap_or_else(|| now + Duration::from_secs(86_400 * 365))
-}
-
-async fn exited(child: &mut Option<Child>) -> Exit {
-    match child {
-        Some(child) => child.wait().await.map_or(Exit::Signal(9), exit_of),
-        None => std::future::pending().await,
-    }
-}
-
-async fn dropped(parked: &mut Option<oneshot::Sender<Handout>>) {
-    match parked {
-        Some(sender) => sender.closed().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Lets the tasks that are ready now go first.
-async fn after_the_others() {
-    let mut asked = false;
-    std::future::poll_fn(|context| {
-        if std::mem::replace(&mut asked, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
-/// Ready when the pipe may have something. Readiness is cleared before the pipe is read, so nothing that
-/// arrives between is missed; a pipe that was not read to its end tells of nothing new.
-async fn readable(pipe: &Option<AsyncFd<File>>, undrained: bool) {
-    match pipe {
-        Some(_) if undrained => {}
-        Some(pipe) => match pipe.readable().await {
-            Ok(mut guard) => guard.clear_ready(),
-            Err(_) => std::future::pending().await,
-        },
-        None => std::future::pending().await,
     }
 }

@@ -1,4 +1,4 @@
-//! An event as the runtime gets it: its headers (spec/runtime-api §2).
+//! An event as the runtime gets it: its headers (spec/runtime-api §2); and as extensions get it (§11).
 
 use std::time::Duration;
 
@@ -7,7 +7,9 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use router::event::Invocation;
 use router::settings::function_arn;
 use router::time::Timestamp;
+use serde_json::json;
 
+use crate::environment::Reason;
 use crate::function::Pace;
 use crate::site::{Job, Site};
 
@@ -15,11 +17,7 @@ use crate::site::{Job, Site};
 pub fn headers(site: &Site, job: &Job, deadline: Duration) -> Vec<(HeaderName, HeaderValue)> {
     let invocation = &job.invocation;
     let call = invocation.event.call.as_deref().cloned().unwrap_or_default();
-    let mut arn = function_arn(&site.region, &site.account, &site.spec.name);
-    if let Some(qualifier) = call.qualifier {
-        arn.push(':');
-        arn.push_str(&qualifier);
-    }
+    let arn = arn(site, call.qualifier.as_deref());
     let texts = [
         ("lambda-runtime-aws-request-id", invocation.event.id.to_string()),
         ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
@@ -48,6 +46,54 @@ pub fn headers(site: &Site, job: &Job, deadline: Duration) -> Vec<(HeaderName, H
         }
     }
     headers
+}
+
+/// The INVOKE event of extensions (spec/runtime-api §11).
+pub fn invoke_event(site: &Site, job: &Job, deadline: Duration) -> String {
+    let invocation = &job.invocation;
+    let call = invocation.event.call.as_deref();
+    json!({
+        "eventType": "INVOKE",
+        "deadlineMs": u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX),
+        "requestId": invocation.event.id.as_str(),
+        "invokedFunctionArn": arn(site, call.and_then(|call| call.qualifier.as_deref())),
+        "tracing": {
+            "type": "X-Amzn-Trace-Id",
+            "value": trace(job),
+        },
+    })
+    .to_string()
+}
+
+/// The SHUTDOWN event of extensions.
+pub fn shutdown_event(reason: Reason, deadline: Duration) -> String {
+    json!({
+        "eventType": "SHUTDOWN",
+        "shutdownReason": reason.word(),
+        "deadlineMs": u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX),
+    })
+    .to_string()
+}
+
+/// The function's ARN as it was invoked.
+fn arn(site: &Site, qualifier: Option<&str>) -> String {
+    let mut arn = function_arn(&site.region, &site.account, &site.spec.name);
+    if let Some(qualifier) = qualifier {
+        arn.push(':');
+        arn.push_str(qualifier);
+    }
+    arn
+}
+
+/// The trace header of an attempt.
+pub fn trace(job: &Job) -> String {
+    let given = job
+        .invocation
+        .event
+        .call
+        .as_deref()
+        .and_then(|call| call.trace.clone());
+    given.unwrap_or_else(|| trace_id(&job.invocation, job.now))
 }
 
 /// A trace header: one root for all attempts of an event, a parent for each. The request id is as random as AWS's

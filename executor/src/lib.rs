@@ -16,8 +16,12 @@
 
 mod actor;
 mod body;
+mod crew;
+mod denial;
 mod environment;
 mod executor;
+mod extension;
+mod extension_call;
 mod function;
 mod handout;
 mod interpreter;
@@ -32,6 +36,8 @@ mod runtime_call;
 mod sandbox;
 mod scripted;
 mod site;
+mod telemetry;
+mod terminate;
 mod verdict;
 
 pub use executor::{Executor, Heard, Options, StartError, check};

@@ -67,6 +67,8 @@ pub struct Log {
     lines: Vec<String>,
     tail: Vec<u8>,
     total: usize,
+    /// What was written since it was taken, where somebody else wants to know.
+    tap: Option<Vec<String>>,
 }
 
 impl Log {
@@ -85,6 +87,26 @@ impl Log {
                 self.line(line);
             }
         }
+    }
+
+    /// From now on, lines that are pushed can also be taken from the tap.
+    pub fn open_tap(&mut self) {
+        self.tap.get_or_insert_default();
+    }
+
+    /// Nobody wants to know any more.
+    pub fn close_tap(&mut self) {
+        self.tap = None;
+    }
+
+    /// The lines that were pushed since the last call.
+    pub fn take_tap(&mut self) -> Vec<String> {
+        self.tap.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Takes a line of somebody else, between those that are being written.
+    pub fn insert(&mut self, line: String) {
+        self.keep(line.into_bytes());
     }
 
     /// Ends a line that has no end yet.
@@ -110,6 +132,13 @@ impl Log {
         if line.last() == Some(&b'\r') {
             line.pop();
         }
+        if let Some(tap) = &mut self.tap {
+            tap.push(String::from_utf8_lossy(&line).into_owned());
+        }
+        self.keep(line);
+    }
+
+    fn keep(&mut self, line: Vec<u8>) {
         let before = self.total;
         self.total = self.total.saturating_add(line.len() + 1);
         if self.total > INVOCATION_LIMIT {

@@ -2,6 +2,7 @@
 //!
 //! Owns the texts. Deliberately absent: documents that runtimes post; those pass verbatim.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,10 +23,19 @@ pub fn timed_out(id: &str, timeout: Duration) -> Bytes {
 pub fn exited(id: &str, exit: Exit) -> Bytes {
     let why = match exit {
         Exit::Code(0) => "Runtime exited without providing a reason".to_owned(),
-        Exit::Code(n) => format!("Runtime exited with error: exit status {n}"),
-        Exit::Signal(n) => format!("Runtime exited with error: signal: {}", signal_name(n)),
+        _ => format!("Runtime exited with error: {exit}"),
     };
     document("Runtime.ExitError", &format!("RequestId: {id} Error: {why}"))
+}
+
+/// As Go prints the end of a process.
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exit::Code(n) => write!(f, "exit status {n}"),
+            Exit::Signal(n) => write!(f, "signal: {}", signal_name(*n)),
+        }
+    }
 }
 
 /// A response above the limit; the one document with the message first (spec/lambda §5.2).

@@ -27,10 +27,21 @@ use crate::sandbox::Sandbox;
 pub struct Process {
     /// What is waited for.
     pub child: Child,
-    /// Its process group, which is also its id.
+    /// Its id.
+    pub pid: Pid,
+    /// Its process group; the first process of an environment leads it.
     pub group: Pid,
     /// What it writes.
     pub output: AsyncFd<File>,
+}
+
+/// What a process is in its environment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// It runs the handler.
+    Runtime,
+    /// It runs beside it.
+    Extension,
 }
 
 /// What an environment is started with.
@@ -40,6 +51,10 @@ pub struct Launch<'a> {
     pub spec: &'a FunctionSpec,
     /// The environment's name.
     pub environment: &'a Name,
+    /// What it is to be.
+    pub role: Role,
+    /// The group it joins; without one it leads a new one.
+    pub group: Option<Pid>,
     /// The program and its fixed arguments.
     pub program: &'a Path,
     /// Where our bootstraps lie.
@@ -76,7 +91,7 @@ impl Launch<'_> {
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
             .stderr(writer)
-            .process_group(0)
+            .process_group(self.group.map_or(0, Pid::as_raw))
             .kill_on_drop(true);
         let visible = self.visible();
         let visible: Vec<&Path> = visible.iter().map(PathBuf::as_path).collect();
@@ -90,9 +105,11 @@ impl Launch<'_> {
         #[expect(unsafe_code, reason = "tokio's way to wait for a file that is not a socket")]
         // SAFETY: the file owns its descriptor and is neither closed nor exchanged while it is registered.
         let output = unsafe { AsyncFd::register(File::from(reader)) }?;
+        let pid = Pid::from_raw(id);
         Ok(Process {
             child,
-            group: Pid::from_raw(id),
+            pid,
+            group: self.group.unwrap_or(pid),
             output,
         })
     }
@@ -112,6 +129,9 @@ impl Launch<'_> {
     }
 
     fn arguments(&self) -> Vec<String> {
+        if self.role == Role::Extension {
+            return Vec::new();
+        }
         let bootstrap = match &self.spec.runtime {
             Runtime::Command(words) => return words.iter().skip(1).cloned().collect(),
             Runtime::Provided(_) => return Vec::new(),
@@ -164,7 +184,22 @@ impl Launch<'_> {
         if let Runtime::Python(id) | Runtime::Node(id) = &self.spec.runtime {
             all.insert("AWS_EXECUTION_ENV".to_owned(), format!("AWS_Lambda_{id}"));
         }
+        if self.role == Role::Extension {
+            all.retain(|key, _| self.is_for_extensions(key));
+        }
         all
+    }
+
+    /// Nothing of the runtime's own reaches an extension (spec/runtime-api §10).
+    fn is_for_extensions(&self, key: &str) -> bool {
+        let runtimes = [
+            "AWS_EXECUTION_ENV",
+            "AWS_XRAY_CONTEXT_MISSING",
+            "LAMBDA_TASK_ROOT",
+            "LAMBDA_RUNTIME_DIR",
+        ];
+        let bootstraps = key == "PYTHONPATH" && !self.spec.environment.contains_key(key);
+        !(key.starts_with('_') || key.starts_with("AWS_LAMBDA_LOG_") || runtimes.contains(&key) || bootstraps)
     }
 
     /// What the customer may override.

@@ -1,12 +1,12 @@
 //! The Runtime API's sockets: one loopback listener for each execution environment.
 //!
-//! Owns HTTP/1.1: writing replies, keeping count of connections. Every call
+//! Owns HTTP/1.1: writing replies, keeping count of connections, those of extensions apart. Every call
 //! goes to the environment's actor and waits for its reply. Deliberately absent: what a call means in which
 //! state ([`environment`](crate::environment)), timeouts (an idle `next` may wait for hours).
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 
 use crate::body::{Read, read};
 use crate::environment::Answer;
+use crate::extension_call::{self, ExtensionCall, Head};
 use crate::runtime_call::{self, Reply, RuntimeCall};
 
 /// A call that needs the environment.
@@ -41,9 +42,23 @@ pub enum Call {
         body: Bytes,
         reply: oneshot::Sender<Reply>,
     },
+    /// An extension calls.
+    Extension {
+        call: ExtensionCall,
+        reply: oneshot::Sender<Handout>,
+    },
 }
 
-/// What answers `next`.
+/// Whose connections are waited for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whose {
+    /// The runtime's: extensions still run.
+    Runtime,
+    /// All.
+    Anybodys,
+}
+
+/// What answers `next`, and an extension's call.
 #[derive(Debug)]
 pub enum Handout {
     /// An event with its headers.
@@ -68,19 +83,25 @@ pub struct RuntimeApi {
 #[derive(Debug, Default)]
 pub struct Connections {
     open: AtomicUsize,
+    /// Those among them that an extension has used.
+    extensions: AtomicUsize,
     closed: Notify,
 }
 
 impl Connections {
     /// Waits until every connection has ended, so that all a dead process sent was heard, and lets `answer`
     /// serve the calls among it; not longer than `limit`, because a stranger may keep one open.
-    pub async fn settled(&self, limit: Duration, mut answer: impl FnMut()) {
+    pub async fn settled(&self, whose: Whose, limit: Duration, mut answer: impl FnMut()) {
         let quiet = async {
             loop {
                 // What the listener and the connections have to say comes before the look at the count.
                 tokio::task::yield_now().await;
                 answer();
-                if self.open.load(Ordering::SeqCst) == 0 {
+                let others = match whose {
+                    Whose::Runtime => self.extensions.load(Ordering::SeqCst),
+                    Whose::Anybodys => 0,
+                };
+                if self.open.load(Ordering::SeqCst) <= others {
                     return;
                 }
                 let _ = tokio::time::timeout(Duration::from_millis(1), self.closed.notified()).await;
@@ -91,12 +112,35 @@ impl Connections {
 }
 
 /// Counts one connection for as long as it lives.
-struct Open(Arc<Connections>);
+struct Open {
+    connections: Arc<Connections>,
+    extension: AtomicBool,
+}
+
+impl Open {
+    fn new(connections: Arc<Connections>) -> Self {
+        connections.open.fetch_add(1, Ordering::SeqCst);
+        Open {
+            connections,
+            extension: AtomicBool::new(false),
+        }
+    }
+
+    /// An extension has used it.
+    fn mark(&self) {
+        if !self.extension.swap(true, Ordering::SeqCst) {
+            self.connections.extensions.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::SeqCst);
-        self.0.closed.notify_waiters();
+        self.connections.open.fetch_sub(1, Ordering::SeqCst);
+        if *self.extension.get_mut() {
+            self.connections.extensions.fetch_sub(1, Ordering::SeqCst);
+        }
+        self.connections.closed.notify_waiters();
     }
 }
 
@@ -130,8 +174,8 @@ async fn accept(listener: TcpListener, calls: mpsc::UnboundedSender<Call>, conne
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                connections.open.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(connection(stream, calls.clone(), Open(connections.clone())));
+                let open = Open::new(connections.clone());
+                tokio::spawn(connection(stream, calls.clone(), open));
             }
             Err(error) => {
                 tracing::warn!(%error, "failed to accept a connection of a runtime");
@@ -145,7 +189,7 @@ async fn accept(listener: TcpListener, calls: mpsc::UnboundedSender<Call>, conne
 
 async fn connection(stream: TcpStream, calls: mpsc::UnboundedSender<Call>, open: Open) {
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| serve(request, &calls));
+    let service = service_fn(|request| serve(request, &calls, &open));
     let http = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     if let Err(error) = http.await {
         tracing::debug!(%error, "a runtime's connection ended");
@@ -156,6 +200,7 @@ async fn connection(stream: TcpStream, calls: mpsc::UnboundedSender<Call>, open:
 async fn serve(
     request: Request<Incoming>,
     calls: &mpsc::UnboundedSender<Call>,
+    open: &Open,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let call = runtime_call::parse(request.method(), request.uri().path(), request.headers());
     let body = request.into_body();
@@ -194,6 +239,20 @@ async fn serve(
             Read::TooLarge => Reply::TooLarge,
             Read::Broken => Reply::Internal,
         },
+        RuntimeCall::Extension(head) => {
+            open.mark();
+            return Ok(extension(calls, head, body).await);
+        }
+        RuntimeCall::Denied(denial) => {
+            open.mark();
+            let _ = read(body).await;
+            Reply::Denied(denial)
+        }
+        RuntimeCall::Logs => {
+            open.mark();
+            let _ = read(body).await;
+            Reply::NoLogs
+        }
         RuntimeCall::Ping => Reply::Pong,
         RuntimeCall::NotSupported(what) => Reply::NotSupported(what),
         RuntimeCall::Unknown => Reply::Unknown,
@@ -204,8 +263,16 @@ async fn serve(
 }
 
 async fn next(calls: &mpsc::UnboundedSender<Call>) -> Response<Full<Bytes>> {
+    handed(calls, Call::Next).await
+}
+
+/// Asks, and waits for what is handed out.
+async fn handed(
+    calls: &mpsc::UnboundedSender<Call>,
+    call: impl FnOnce(oneshot::Sender<Handout>) -> Call,
+) -> Response<Full<Bytes>> {
     let (sender, receiver) = oneshot::channel();
-    if calls.send(Call::Next(sender)).is_err() {
+    if calls.send(call(sender)).is_err() {
         return plain(&Reply::Internal);
     }
     match receiver.await {
@@ -217,6 +284,19 @@ async fn next(calls: &mpsc::UnboundedSender<Call>) -> Response<Full<Bytes>> {
         Ok(Handout::Refused(reply)) => plain(&reply),
         Err(_) => plain(&Reply::Internal),
     }
+}
+
+async fn extension(calls: &mpsc::UnboundedSender<Call>, head: Head, body: Incoming) -> Response<Full<Bytes>> {
+    let call = match read(body).await {
+        Read::TooLarge => return plain(&Reply::TooLarge),
+        Read::Broken => return plain(&Reply::Internal),
+        Read::Whole(body) | Read::Failed { document: body, .. } => extension_call::with_body(head, &body),
+    };
+    let call = match call {
+        Ok(call) => call,
+        Err(denial) => return plain(&Reply::Denied(denial)),
+    };
+    handed(calls, |reply| Call::Extension { call, reply }).await
 }
 
 async fn response(calls: &mpsc::UnboundedSender<Call>, id: String, body: Incoming) -> Reply {

@@ -5,6 +5,10 @@
 
 use hyper::{HeaderMap, Method};
 
+use crate::extension::Denial;
+use crate::extension_call::{self, Head, NoCall};
+use crate::telemetry;
+
 /// The largest result (spec/runtime-api §3).
 pub const RESPONSE_LIMIT: usize = 6_291_556;
 
@@ -23,6 +27,12 @@ pub enum RuntimeCall {
     Error { id: String, kind: String },
     /// `POST /runtime/init/error`.
     InitError { kind: String },
+    /// A call of the Extensions API.
+    Extension(Head),
+    /// A subscription to the old Logs API.
+    Logs,
+    /// A call of an extension that its head already refuses.
+    Denied(Denial),
     /// A part of the API that this tool does not offer.
     NotSupported(&'static str),
     /// A known path with another method.
@@ -45,14 +55,8 @@ pub fn parse(method: &Method, path: &str, headers: &HeaderMap) -> RuntimeCall {
     {
         return RuntimeCall::Forbidden("the Host header must name the loopback address");
     }
-    if path.starts_with("/2020-01-01/extension/") {
-        return RuntimeCall::NotSupported("the Extensions API");
-    }
-    if path.starts_with("/2022-07-01/telemetry") || path.starts_with("/2020-08-15/logs") {
-        return RuntimeCall::NotSupported("the Telemetry API");
-    }
     let Some(rest) = path.strip_prefix(BASE) else {
-        return RuntimeCall::Unknown;
+        return of_an_extension(method, path, headers);
     };
     let parts: Vec<&str> = rest.split('/').collect();
     let (wanted, call) = match parts.as_slice() {
@@ -89,6 +93,22 @@ pub fn parse(method: &Method, path: &str, headers: &HeaderMap) -> RuntimeCall {
         call
     } else {
         RuntimeCall::WrongMethod
+    }
+}
+
+/// The calls of the other APIs (spec/runtime-api §11 and §12).
+fn of_an_extension(method: &Method, path: &str, headers: &HeaderMap) -> RuntimeCall {
+    let head = match path.strip_prefix(extension_call::BASE) {
+        Some(rest) => extension_call::parse(method, rest, headers),
+        None if path == telemetry::PATH => extension_call::subscribe(method, headers),
+        None if path == "/2020-08-15/logs" => return RuntimeCall::Logs,
+        None => Err(NoCall::Unknown),
+    };
+    match head {
+        Ok(head) => RuntimeCall::Extension(head),
+        Err(NoCall::Denied(denial)) => RuntimeCall::Denied(denial),
+        Err(NoCall::WrongMethod) => RuntimeCall::WrongMethod,
+        Err(NoCall::Unknown) => RuntimeCall::Unknown,
     }
 }
 
@@ -141,6 +161,10 @@ pub enum Reply {
     WrongState { from: &'static str, to: &'static str },
     /// 400, a response mode nobody knows.
     BadMode,
+    /// 202, which is how AWS says that there is no Logs API.
+    NoLogs,
+    /// 403 or 400, an extension's call.
+    Denied(Denial),
     /// 500, we are going away.
     Internal,
     /// 404, a part that is not offered.
@@ -174,6 +198,11 @@ impl Reply {
                 400,
                 error("Invalid function response mode", "InvalidFunctionResponseMode"),
             ),
+            Reply::NoLogs => (202, error("Logs API is not supported", "Logs.NotSupported")),
+            Reply::Denied(denial) => {
+                let (status, kind, why) = denial.write();
+                (status, error(&why, kind))
+            }
             Reply::Internal => (500, error("Internal Server Error", "InternalServerError")),
             Reply::NotSupported(what) => (
                 404,
@@ -257,7 +286,7 @@ mod tests {
         ));
         assert!(matches!(
             call(Method::POST, "/2020-01-01/extension/register"),
-            RuntimeCall::NotSupported(_)
+            RuntimeCall::Denied(Denial::Name { .. })
         ));
     }
 

@@ -49,6 +49,9 @@ pub fn result(
         Conclusion::Exceeded(Excess::Processes) => {
             fail(ErrorKind::Crash, "Runtime.ExitError", payload::exited(id, KILLED))
         }
+        Conclusion::Extension { kind, why } => {
+            fail(ErrorKind::Crash, kind, payload::platform(kind, id, &why))
+        }
         Conclusion::TimedOut => {
             let payload = payload::timed_out(id, timeout);
             let error = FunctionError {

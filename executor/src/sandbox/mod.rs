@@ -118,16 +118,27 @@ impl Sandbox {
         Ok(())
     }
 
-    /// A process was started in here, the first of its group.
-    pub fn entered(&mut self, pid: Pid) {
-        if room::refusal().is_none() && self.room.is_none() {
-            self.room = Room::of(pid);
+    /// A process of this group was started in here; the first leads it.
+    pub fn entered(&mut self, group: Pid) {
+        if self.group.replace(group) == Some(group) {
+            return;
         }
-        strays::know(pid);
-        self.group = Some(pid);
-        self.meter = Some(PeakMeter::new(pid));
+        if room::refusal().is_none() && self.room.is_none() {
+            self.room = Room::of(group);
+        }
+        strays::know(group);
         self.peak = 0;
         self.frozen = false;
+    }
+
+    /// The group of its processes, while there are any.
+    pub fn group(&self) -> Option<Pid> {
+        self.group
+    }
+
+    /// The process whose memory is looked at after every invocation.
+    pub fn measure(&mut self, pid: Pid) {
+        self.meter = Some(PeakMeter::new(pid));
     }
 
     /// Stops everything.

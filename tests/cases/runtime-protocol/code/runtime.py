@@ -108,8 +108,8 @@ def main():
         elif do == "huge headers":
             answer = Api().call("GET", "/2018-06-01/ping", b"", [f"X-{n}: {'y' * 1000}" for n in range(900)])[0]
         elif do == "not supported":
-            asked = ["/2020-01-01/extension/register", "/2022-07-01/telemetry", f"{BASE}/restore/next"]
-            answer = [told(api.call("GET", path)) for path in asked]
+            asked = [("PUT", "/2020-08-15/logs"), ("GET", f"{BASE}/restore/next")]
+            answer = [told(api.call(method, path)) for method, path in asked]
         elif do == "answer and exit":
             api.call("POST", f"{path}/response", b'"bye"')
             os._exit(3)

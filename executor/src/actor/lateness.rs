@@ -1,0 +1,38 @@
+//! What an actor says when a limit has passed.
+//!
+//! Owns the words. Deliberately absent: what follows; the [environment](crate::environment) decides.
+
+use super::Actor;
+use crate::environment::Alarm;
+use crate::report;
+
+impl Actor {
+    /// The first start took too long: AWS's line (spec/lambda §3.1), and what one does about it. Extensions that
+    /// are waited for are named.
+    pub(super) fn note_lateness(&mut self, limit: Alarm) {
+        let missing = self.machine.missing().join(", ");
+        let what = match limit {
+            Alarm::Init => "the init did not end",
+            Alarm::Task if !missing.is_empty() => "the invocation did not end for the environment",
+            _ => return,
+        };
+        self.drain();
+        self.log.flush();
+        let seconds = match limit {
+            Alarm::Init => {
+                let limit = self.site.init_timeout;
+                self.log.push(report::init_timed_out(limit).as_bytes());
+                limit.as_secs_f64()
+            }
+            _ => self.site.spec.timeout.as_secs_f64(),
+        };
+        let note = match missing.is_empty() {
+            true => format!(
+                "[triggerfish] the runtime did not ask for an event within {seconds} s, so it is started once more: does the program speak the Runtime API of AWS_LAMBDA_RUNTIME_API?"
+            ),
+            false => format!("[triggerfish] {what} within {seconds} s: extension {missing}"),
+        };
+        self.log.insert(note);
+        self.share_lines();
+    }
+}

@@ -1,0 +1,80 @@
+//! The things an actor waits for, one at a time, and the clocks it reads.
+//!
+//! Each wait may be given up and begun anew at any moment. Deliberately absent: which of them matters when.
+
+use std::fs::File;
+use std::path::Path;
+use std::task::Poll;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::io::unix::AsyncFd;
+use tokio::process::Child;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::environment::Exit;
+use crate::process::exit_of;
+use crate::runtime_api::Handout;
+
+pub(super) fn real_time() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Why a program did not start, in the texts of Go, which is what AWS shows.
+pub(super) fn unstartable(program: &Path, error: &std::io::Error) -> String {
+    use std::io::ErrorKind::{NotFound, PermissionDenied};
+    let text = match (error.kind(), error.raw_os_error()) {
+        (NotFound, _) => "no such file or directory".to_owned(),
+        (PermissionDenied, _) => "permission denied".to_owned(),
+        (_, Some(libc::ENOEXEC)) => "exec format error".to_owned(),
+        _ => error.to_string(),
+    };
+    format!("fork/exec {}: {text}", program.display())
+}
+
+/// Far away rather than an overflow.
+pub(super) fn after(duration: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(duration)
+        .unwrap_or_else(|| now + Duration::from_secs(86_400 * 365))
+}
+
+pub(super) async fn exited(child: &mut Option<Child>) -> Exit {
+    match child {
+        Some(child) => child.wait().await.map_or(Exit::Signal(9), exit_of),
+        None => std::future::pending().await,
+    }
+}
+
+pub(super) async fn dropped(parked: &mut Option<oneshot::Sender<Handout>>) {
+    match parked {
+        Some(sender) => sender.closed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Lets the tasks that are ready now go first.
+pub(super) async fn after_the_others() {
+    let mut asked = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut asked, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Ready when the pipe may have something. Readiness is cleared before the pipe is read, so nothing that
+/// arrives between is missed; a pipe that was not read to its end tells of nothing new.
+pub(super) async fn readable(pipe: &Option<AsyncFd<File>>, undrained: bool) {
+    match pipe {
+        Some(_) if undrained => {}
+        Some(pipe) => match pipe.readable().await {
+            Ok(mut guard) => guard.clear_ready(),
+            Err(_) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
+}
