@@ -209,8 +209,9 @@ struct Caller {
 
 impl Caller {
     fn start(runtime: &str, code: &Path) -> Caller {
-        let project =
-            format!("schema: 1\nfunctions:\n  f: {{ runtime: {runtime}, handler: app.handler, code: . }}\n  awake: {{ runtime: {runtime}, handler: app.handler, code: ., freeze: false }}\n");
+        let project = format!(
+            "schema: 1\nfunctions:\n  f: {{ runtime: {runtime}, handler: app.handler, code: . }}\n  awake: {{ runtime: {runtime}, handler: app.handler, code: ., freeze: false }}\n"
+        );
         std::fs::write(code.join("triggerfish.yaml"), project).expect("written");
         let mut up = Up::start(code);
         // The terminal's lines must not fill the pipe.

@@ -13,6 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Up {
     child: Child,
     lines: Receiver<String>,
+    address: String,
 }
 
 impl Up {
@@ -30,8 +31,15 @@ impl Up {
                 .map_while(Result::ok)
                 .all(|line| send.send(line).is_ok())
         });
-        let up = Up { child, lines };
-        up.until("ready on http://127.0.0.1:");
+        let mut up = Up {
+            child,
+            lines,
+            address: String::new(),
+        };
+        let ready = up.until("ready on http://127.0.0.1:");
+        let address = ready.split("ready on ").nth(1);
+        let address = address.and_then(|rest| rest.split_whitespace().next());
+        up.address = address.unwrap_or_default().to_owned();
         up
     }
 
@@ -161,6 +169,67 @@ fn nothing_a_handler_starts_outlives_us() {
     assert!(running(&marker), "the handler's child runs");
     up.interrupt();
     assert!(!running(&marker), "it does not outlive us");
+}
+
+/// What leaks past the response is told, by `up` when it is known and by `show` beside the outcome.
+#[test]
+fn work_that_goes_on_after_the_response_is_told() {
+    let here = project(
+        "import subprocess, threading\ndef handler(event, context):\n    threading.Thread(target=threading.Event().wait, daemon=True).start()\n    subprocess.Popen(['sleep', '600'])\n    return 'python'\n",
+    );
+    let demo = here.path().join("demo");
+    let file = demo.join("triggerfish.yaml");
+    let project = std::fs::read_to_string(&file).expect("the project");
+    let more = "functions:\n  timer: { runtime: nodejs20.x, handler: app.handler, code: timer }\n  tidy: { runtime: provided.al2023, code: tidy }\n";
+    std::fs::write(&file, project.replace("functions:\n", more)).expect("written");
+    std::fs::create_dir(demo.join("timer")).expect("made");
+    let timer = "exports.handler = async () => { setTimeout(() => {}, 600000); return 'node'; };\n";
+    std::fs::write(demo.join("timer/app.js"), timer).expect("written");
+    // The process that polls is no leftover; the one that an event starts is.
+    std::fs::create_dir(demo.join("tidy")).expect("made");
+    let shell = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/clients/handlers/shell/bootstrap"
+    ))
+    .expect("the bootstrap");
+    let shell = shell.replace(
+        "  case \"$do\" in\n",
+        "  [ \"$do\" = leave ] && { sleep 600 >/dev/null 2>&1 & }\n  case \"$do\" in\n",
+    );
+    let bootstrap = demo.join("tidy/bootstrap");
+    std::fs::write(&bootstrap, shell).expect("written");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&bootstrap, mode).expect("executable");
+
+    let up = Up::start(&demo);
+    let call = |function: &str, payload: &str| {
+        let address = up.address.trim_start_matches("http://");
+        let mut caller = TcpStream::connect(address).expect("a connection");
+        let length = payload.len();
+        let request = format!(
+            "POST /2015-03-31/functions/{function}/invocations HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{payload}"
+        );
+        caller.write_all(request.as_bytes()).expect("written");
+        let mut answer = String::new();
+        caller.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    };
+    call("describe", "{}");
+    let said = up.until("  1 process was still running");
+    assert!(said.contains("  1 thread was still running"), "{said}");
+    call("timer", "{}");
+    up.until("  1 timer was still running");
+    call("tidy", "{\"do\":\"leave\"}");
+    let said = up.until("  1 process was still running");
+    assert!(said.contains("{\"calls\":1}"), "{said}");
+    up.interrupt();
+    let shown = Command::new(env!("CARGO_BIN_EXE_triggerfish"))
+        .args(["show", "up"])
+        .current_dir(&demo)
+        .output()
+        .expect("the binary runs");
+    let shown = String::from_utf8_lossy(&shown.stdout);
+    assert!(shown.contains("\"node\"  1 timer was still running"), "{shown}");
 }
 
 /// Whether some process sleeps for `marker` seconds.

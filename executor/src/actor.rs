@@ -31,6 +31,7 @@ use crate::runtime_api::{Call, Handout, RuntimeApi};
 use crate::runtime_call::Reply;
 use crate::sandbox::{Excess, PROCESSES, Sandbox};
 use crate::site::{Done, Figures, Job, Site, What, refuse, tell};
+use crate::unfinished::Unfinished;
 use crate::verdict::result;
 
 /// How long the connections of a dead process may take to be read to their end.
@@ -108,6 +109,7 @@ struct Actor {
     /// The most memory, in MB.
     peak: u64,
     last_pid: i32,
+    unfinished: Unfinished,
 }
 
 /// Measurements of the attempt that runs.
@@ -170,6 +172,7 @@ impl Actor {
             spawns: 0,
             peak: 0,
             last_pid: 0,
+            unfinished: Unfinished::default(),
         }
     }
 
@@ -236,14 +239,15 @@ impl Actor {
 
     fn call(&mut self, call: Call) {
         match call {
-            Call::Next(asking) => {
+            Call::Next { reply, unfinished } => {
+                self.unfinished.asked(unfinished, self.last_pid);
                 if let (Some(spawned), 1, None) = (self.clock.spawned, self.spawns, self.clock.began) {
                     self.clock.init = Some(spawned.elapsed());
                 }
                 // Also for a process that dies before it answers.
                 self.measure();
                 self.note_overfull();
-                self.asking = Some(asking);
+                self.asking = Some(reply);
                 if self.sandbox.overran() {
                     self.exceeded(Excess::Memory);
                 }
@@ -327,7 +331,8 @@ impl Actor {
                 Order::Conclude(conclusion) => self.conclude(conclusion),
                 Order::Ready => {
                     if let Some(measure) = self.unmeasured.take() {
-                        let figures = self.figures(&measure);
+                        let mut figures = self.figures(&measure);
+                        figures.extend(self.unfinished.take_told(&measure.name));
                         tell(&self.site, self.number, What::Measured(measure.name, figures));
                     }
                     tell(&self.site, self.number, What::Ready);
@@ -384,6 +389,7 @@ impl Actor {
             Ok(process) => {
                 tracing::debug!(environment = %self.name, pid = process.group.as_raw(), "process started");
                 self.last_pid = process.group.as_raw();
+                self.unfinished = Unfinished::default();
                 self.sandbox.entered(process.group);
                 self.child = Some(process.child);
                 self.pipe = Some(process.output);
@@ -410,6 +416,7 @@ impl Actor {
         let Some(sender) = self.asking.take().or_else(|| self.parked.take()) else {
             return;
         };
+        self.unfinished.forget();
         let Some(job) = &self.job else { return };
         let payload = &job.invocation.event.payload;
         let body = if payload.is_empty() {
@@ -439,7 +446,12 @@ impl Actor {
     /// The first start took too long: AWS's line (spec/lambda §3.1), and what one does about it.
     fn note_slow_init(&mut self) {
         let limit = self.site.init_timeout;
-        self.note(&report::init_timed_out(limit));
+        let now = self.job.as_ref().map(|job| job.now).unwrap_or_default();
+        self.note(&report::init_timed_out(
+            self.site.spec.logging,
+            limit,
+            now + limit,
+        ));
         self.note(&format!(
             "[triggerfish] the runtime did not ask for an event within {} s, so it is started once more: does the program speak the Runtime API of AWS_LAMBDA_RUNTIME_API?\n",
             limit.as_secs_f64()
@@ -470,6 +482,9 @@ impl Actor {
     fn look(&mut self) {
         self.watching = false;
         if self.machine.is_at_rest() {
+            if let Some((name, figures)) = self.unfinished.take_processes(self.last_pid) {
+                tell(&self.site, self.number, What::Measured(name, figures));
+            }
             return;
         }
         match self.sandbox.look() {
@@ -542,6 +557,8 @@ impl Actor {
         let log = if tail || self.site.pace == Pace::Virtual {
             let report = Report {
                 id,
+                logging: self.site.spec.logging,
+                began: job.now,
                 duration,
                 init,
                 memory: self.site.spec.memory,
@@ -559,7 +576,11 @@ impl Actor {
             init,
         };
         let figures = match self.site.pace {
-            Pace::Virtual => Some(self.figures(&measure)),
+            Pace::Virtual => {
+                let mut figures = self.figures(&measure);
+                figures.extend(self.unfinished.take_all(self.last_pid));
+                Some(figures)
+            }
             Pace::Live => {
                 self.unmeasured = Some(measure);
                 None

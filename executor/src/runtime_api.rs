@@ -23,12 +23,17 @@ use tokio::task::JoinHandle;
 use crate::body::{Read, read};
 use crate::environment::Answer;
 use crate::runtime_call::{self, Reply, RuntimeCall};
+use crate::unfinished;
 
 /// A call that needs the environment.
 #[derive(Debug)]
 pub enum Call {
     /// The runtime asks for an event.
-    Next(oneshot::Sender<Handout>),
+    Next {
+        reply: oneshot::Sender<Handout>,
+        /// What our bootstraps say still runs after the answer before.
+        unfinished: Option<String>,
+    },
     /// The runtime answers an invocation.
     Answer {
         id: String,
@@ -158,9 +163,13 @@ async fn serve(
     calls: &mpsc::UnboundedSender<Call>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let call = runtime_call::parse(request.method(), request.uri().path(), request.headers());
+    let unfinished = match call {
+        RuntimeCall::Next => unfinished::told(request.headers()),
+        _ => None,
+    };
     let body = request.into_body();
     let reply = match call {
-        RuntimeCall::Next => return Ok(next(calls).await),
+        RuntimeCall::Next => return Ok(next(calls, unfinished).await),
         RuntimeCall::Response { id, mode_known: true } => response(calls, id, body).await,
         RuntimeCall::Response {
             id,
@@ -203,9 +212,9 @@ async fn serve(
     Ok(plain(&reply))
 }
 
-async fn next(calls: &mpsc::UnboundedSender<Call>) -> Response<Full<Bytes>> {
-    let (sender, receiver) = oneshot::channel();
-    if calls.send(Call::Next(sender)).is_err() {
+async fn next(calls: &mpsc::UnboundedSender<Call>, unfinished: Option<String>) -> Response<Full<Bytes>> {
+    let (reply, receiver) = oneshot::channel();
+    if calls.send(Call::Next { reply, unfinished }).is_err() {
         return plain(&Reply::Internal);
     }
     match receiver.await {
