@@ -31,6 +31,8 @@ def handler(event, context):
     if "fail" in event:
         raise ValueError(event["fail"])
     print("got", sorted(event))
+    for _ in range(event.get("times", 0)):
+        print("said", event["say"])
     custom = context.client_context.custom if context.client_context else None
     return {"event": event, "id": context.aws_request_id, "custom": custom, "env": os.environ["GREETING"],
             "arn": context.invoked_function_arn}
@@ -92,6 +94,20 @@ class Clients(unittest.TestCase):
         self.assertEqual((answer["StatusCode"], answer["FunctionError"]), (200, "Unhandled"))
         error = json.loads(answer["Payload"].read())
         self.assertEqual((error["errorType"], error["errorMessage"]), ("ValueError", "no"))
+
+    def test_the_log_is_the_last_4_kb_of_that_invocation(self):
+        tails = []
+        for word, times in [("first", 2000), ("second", 1), ("third", 2000)]:
+            payload = json.dumps({"say": word, "times": times}).encode()
+            answer = self.client.invoke(FunctionName="echo", Payload=payload, LogType="Tail")
+            tails.append(base64.b64decode(answer["LogResult"]))
+            self.assertIn(answer["ResponseMetadata"]["RequestId"].encode(), tails[-1])
+        first, second, third = tails
+        self.assertEqual((len(first), len(third)), (4096, 4096))
+        self.assertTrue(second.startswith(b"START RequestId: "))
+        self.assertEqual(second.count(b"said second\n"), 1)
+        for tail, word in [(second, b"first"), (third, b"second"), (third, b"first")]:
+            self.assertNotIn(word, tail)
 
     def test_event_and_dry_run(self):
         self.assertEqual(self.client.invoke(FunctionName="echo", InvocationType="Event")["StatusCode"], 202)

@@ -43,7 +43,16 @@ def functions(code):
         yield f"  {name}-broken: {{ {program}, timeout: 30s, environment: {{ INIT: fail }} }}"
 
 
+def json_functions():
+    logging = "code: json, logging: { format: JSON, application_level: INFO }"
+    for name in ("awslambdaric", "aws-lambda-ric"):
+        yield f"  json-{name}: {{ {RUNTIMES[name]}, {logging} }}"
+    yield f"  json-python: {{ runtime: python3.12, handler: app.handler, {logging} }}"
+    yield f"  json-node: {{ runtime: nodejs22.x, handler: app.handler, {logging} }}"
+
+
 def put_code(root):
+    shutil.copytree(HERE / "handlers" / "json", root / "json")
     for name in RUNTIMES:
         if name == "lambda_runtime":
             (root / name).mkdir()
@@ -54,7 +63,7 @@ def put_code(root):
 
 def setUpModule():
     global live
-    live = Live("schema: 1\nname: runtimes\nfunctions:\n" + "\n".join(functions("")) + "\n", put_code)
+    live = Live("schema: 1\nname: runtimes\nfunctions:\n" + "\n".join([*functions(""), *json_functions()]) + "\n", put_code)
 
 
 def tearDownModule():
@@ -216,6 +225,40 @@ class Perl(Runtime, unittest.TestCase):
     def check_init(self, body, tail):
         self.assertEqual(body, {"errorType": "Runtime.PerlInit", "errorMessage": "no init today"})
         self.assertRegex(tail, "\tError Type: Runtime.PerlInit\t\n$")
+
+    def test_payloads_pass_as_they_are(self):
+        sent = b'  {"do" : "echo", "n": 1.50e+2, "n": -0, "text": "\\u0000 \\ud83d\\ude00 \xf0\x9f\x98\x80 \xc3\xa4 \xe2\x80\xa8"}\r\n'
+        answer = live.client.invoke(FunctionName=self.name, Payload=sent)
+        self.assertEqual(answer["Payload"].read(), sent)
+        self.assertEqual(self.call(do="bytes")[0], bytes(range(256)))
+
+
+class JsonLogs(unittest.TestCase):
+    """AWS's clients and our bootstraps write the same lines, but for times, ids and places."""
+
+    def lines(self, name):
+        answer = live.client.invoke(FunctionName=name, LogType="Tail")
+        tail = base64.b64decode(answer["LogResult"]).decode()
+        lines = [json.loads(line) for line in tail.splitlines() if line.startswith("{")]
+        lines = [line for line in lines if "timestamp" in line]
+        for line in lines:
+            self.assertRegex(line.pop("timestamp"), r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$")
+            for holder in (line, line["message"] if isinstance(line.get("message"), dict) else {}):
+                if "stackTrace" in holder:
+                    holder["stackTrace"] = holder["stackTrace"][:1]
+            self.assertRegex(line.pop("requestId"), "^[0-9a-f-]{36}$")
+        return lines
+
+    def same(self, ours, theirs, count):
+        ours = self.lines(ours)
+        self.assertEqual(ours, self.lines(theirs))
+        self.assertEqual(len(ours), count)
+
+    def test_python(self):
+        self.same("json-python", "json-awslambdaric", 4)
+
+    def test_node(self):
+        self.same("json-node", "json-aws-lambda-ric", 7)
 
 
 class VirtualTime(unittest.TestCase):
