@@ -3,7 +3,8 @@
 mod common;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, Read};
+use std::io::{BufRead, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Child;
 use std::sync::mpsc::{Receiver, channel};
@@ -18,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Up {
     child: Child,
     lines: Receiver<String>,
+    address: String,
 }
 
 impl Up {
@@ -27,14 +29,18 @@ impl Up {
 
     fn start_with(here: &Path, arguments: &[&str]) -> Up {
         let arguments = [&["up", "--listen", "127.0.0.1:0"], arguments].concat();
-        let (child, out, _) = common::up(triggerfish(here, &arguments));
+        let (child, out, address) = common::up(triggerfish(here, &arguments));
         let (send, lines) = channel();
         std::thread::spawn(move || {
             out.lines()
                 .map_while(Result::ok)
                 .all(|line| send.send(line).is_ok())
         });
-        Up { child, lines }
+        Up {
+            child,
+            lines,
+            address,
+        }
     }
 
     /// Reads up to the line that contains `text`, and gives all of them.
@@ -282,6 +288,64 @@ fn nothing_a_handler_starts_outlives_us() {
     assert!(running(&marker), "the handler's child runs");
     up.interrupt();
     assert!(!running(&marker), "it does not outlive us");
+}
+
+/// What leaks past the response is told, by `up` when it is known and by `show` beside the outcome.
+#[test]
+fn work_that_goes_on_after_the_response_is_told() {
+    let here = project(
+        "import subprocess, threading\ndef handler(event, context):\n    threading.Thread(target=threading.Event().wait, daemon=True).start()\n    subprocess.Popen(['sleep', '600'])\n    return 'python'\n",
+    );
+    let demo = here.path().join("demo");
+    let file = demo.join("triggerfish.yaml");
+    let project = std::fs::read_to_string(&file).expect("the project");
+    let more = "functions:\n  timer: { runtime: nodejs20.x, handler: app.handler, code: timer }\n  tidy: { runtime: provided.al2023, code: tidy }\n";
+    std::fs::write(&file, project.replace("functions:\n", more)).expect("written");
+    std::fs::create_dir(demo.join("timer")).expect("made");
+    let timer = "exports.handler = async () => { setTimeout(() => {}, 600000); return 'node'; };\n";
+    std::fs::write(demo.join("timer/app.js"), timer).expect("written");
+    // The process that polls is no leftover; the one that an event starts is.
+    std::fs::create_dir(demo.join("tidy")).expect("made");
+    let shell = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/clients/handlers/shell/bootstrap"
+    ))
+    .expect("the bootstrap");
+    let shell = shell.replace(
+        "  case \"$do\" in\n",
+        "  [ \"$do\" = leave ] && { sleep 600 >/dev/null 2>&1 & }\n  case \"$do\" in\n",
+    );
+    let bootstrap = demo.join("tidy/bootstrap");
+    std::fs::write(&bootstrap, shell).expect("written");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&bootstrap, mode).expect("executable");
+
+    let up = Up::start(&demo);
+    let call = |function: &str, payload: &str| {
+        let mut caller = TcpStream::connect(&up.address).expect("a connection");
+        let length = payload.len();
+        let request = format!(
+            "POST /2015-03-31/functions/{function}/invocations HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{payload}"
+        );
+        caller.write_all(request.as_bytes()).expect("written");
+        let mut answer = String::new();
+        caller.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    };
+    call("describe", "{}");
+    let said = up.until("  1 process was still running");
+    assert!(said.contains("  1 thread was still running"), "{said}");
+    call("timer", "{}");
+    up.until("  1 timer was still running");
+    call("tidy", "{\"do\":\"leave\"}");
+    let said = up.until("  1 process was still running");
+    assert!(said.contains("{\"calls\":1}"), "{said}");
+    up.interrupt();
+    let shown = triggerfish(&demo, &["show", "up"])
+        .output()
+        .expect("the binary runs");
+    let shown = String::from_utf8_lossy(&shown.stdout);
+    assert!(shown.contains("\"node\"  1 timer was still running"), "{shown}");
 }
 
 /// Whether some process sleeps for `marker` seconds.

@@ -51,8 +51,42 @@ function stamp() {
   return new Date(virtualNow === undefined ? Date.now() : virtualNow++).toISOString();
 }
 
-function writeLine(level, text) {
-  const line = `${stamp()}\t${requestId}\t${level}\t${neutral(text).replace(/\n/g, "\r")}\n`;
+const JSON_LOG = process.env.AWS_LAMBDA_LOG_FORMAT === "JSON";
+const ORDER = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
+const LEAST = Math.max(0, ORDER.indexOf(process.env.AWS_LAMBDA_LOG_LEVEL));
+
+// An error as a member of AWS's structured log lines (spec/lambda §6).
+function errorMembers(error) {
+  const stack = typeof error.stack === "string" ? error.stack.split("\n") : error.stack ?? [];
+  const errorType = error instanceof Fault ? error.name : error.constructor?.name ?? "UnknownError";
+  return { errorType, errorMessage: error.message, stackTrace: stack };
+}
+
+// One value stays what it is, several become a text as `format` makes it.
+function jsonLine(level, values) {
+  const line = { timestamp: stamp(), level, requestId, message: values[0] };
+  const replacer = (_, value) => (value instanceof Error ? { ...errorMembers(value), ...value } : value);
+  if (values.length > 1) {
+    line.message = format(...values);
+    const error = values.slice(1).find((value) => value instanceof Error);
+    if (error) Object.assign(line, errorMembers(error));
+    return JSON.stringify(line);
+  }
+  try {
+    return JSON.stringify(line, replacer);
+  } catch {
+    return JSON.stringify({ ...line, message: format(values[0]) });
+  }
+}
+
+function writeLog(level, values) {
+  if (ORDER.indexOf(level) < LEAST) return;
+  if (JSON_LOG) write(jsonLine(level, values));
+  else write(`${stamp()}\t${requestId}\t${level}\t${format(...values)}`);
+}
+
+function write(text) {
+  const line = `${neutral(text).replace(/\n/g, "\r")}\n`;
   // Written at once: a line must be out before the response it belongs to.
   let bytes = Buffer.from(line, "utf8");
   while (bytes.length > 0) {
@@ -65,7 +99,7 @@ function writeLine(level, text) {
 }
 
 for (const [method, level] of Object.entries(LEVELS)) {
-  console[method] = (...values) => writeLine(level, format(...values));
+  console[method] = (...values) => writeLog(level, values);
 }
 for (const stream of [process.stdout, process.stderr]) {
   if (stream._handle && stream._handle.setBlocking) stream._handle.setBlocking(true);
@@ -103,6 +137,7 @@ function describe(error) {
 }
 
 function logError(what, error) {
+  if (JSON_LOG) return writeLog("ERROR", [isError(error) ? error : new Error(describe(error).errorMessage)]);
   const { errorType, errorMessage, trace } = describe(error);
   const extra = isError(error) ? { ...error } : {};
   delete extra.name;
@@ -113,7 +148,7 @@ function logError(what, error) {
     // A member that JSON cannot carry, such as a request that points back to its socket.
     text = JSON.stringify({ errorType, errorMessage, stack: trace });
   }
-  writeLine("ERROR", `${what}\t${text}`);
+  writeLog("ERROR", ["%s\t%s", what, text]);
 }
 
 // Streaming to a caller is not offered; code that needs it learns so when it loads.
@@ -257,6 +292,35 @@ function encode(value) {
   }
 }
 
+// ---- what is left over
+
+// How Node calls what keeps a process busy, and what that is; processes are counted by who started us.
+const LEFT = { Timeout: "timer", Immediate: "timer", TCPSocketWrap: "connection", TLSWrap: "connection" };
+const OURS = ["ProcessWrap", "PipeWrap", "TTYWrap"];
+let before;
+
+function busy() {
+  const counts = new Map();
+  for (const kind of process.getActiveResourcesInfo?.() ?? []) {
+    if (OURS.includes(kind)) continue;
+    const name = LEFT[kind] ?? (kind.startsWith("FS") ? "file operation" : "other activity");
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return counts;
+}
+
+// What goes on although the handler has answered, beyond what was there before the first event.
+function unfinished() {
+  const now = busy();
+  before ??= now;
+  const texts = [];
+  for (const [name, count] of now) {
+    const more = count - (before.get(name) ?? 0);
+    if (more > 0) texts.push(more === 1 ? `1 ${name}` : `${more} ${name.replace(/y$/, "ie")}s`);
+  }
+  return texts.length === 0 ? undefined : { "Triggerfish-Unfinished": texts.join(", ") };
+}
+
 async function fatal(what, errorType, error, code) {
   if (ending) process.exit(code);
   ending = true;
@@ -290,7 +354,7 @@ async function main() {
   await new Promise(setImmediate);
   for (;;) {
     if (ending) return;
-    const { headers, body } = await call("GET", "/invocation/next");
+    const { headers, body } = await call("GET", "/invocation/next", unfinished());
     if (ending) return;
     requestId = headers["lambda-runtime-aws-request-id"];
     virtualNow = headers["triggerfish-now-ms"] === undefined ? undefined : Number(headers["triggerfish-now-ms"]);

@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import sys
+import threading
 import time
 import traceback
 
@@ -91,6 +92,7 @@ class Clock:
 
 
 CLOCK = Clock()
+JSON = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
 
 
 class Shown:
@@ -181,6 +183,37 @@ class Formatter(logging.Formatter):
         return one_line(f"[{record.levelname}]\t{CLOCK.stamp()}\t{record.aws_request_id}\t{message}")
 
 
+# What a log record has by itself; whatever else is in one was given as `extra`.
+OWN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "aws_request_id"}
+
+
+class JsonFormatter(logging.Formatter):
+    """AWS's structured log lines, member by member (spec/lambda §6)."""
+
+    def format(self, record):
+        level = logging.getLevelName(min(50, max(0, record.levelno)) // 10 * 10)
+        line = {"timestamp": seconds(), "level": level, "message": record.getMessage(), "logger": record.name}
+        if isinstance(record.msg, dict) and not record.args:
+            line["message"] = record.msg
+        if record.exc_info:
+            kind, error, trace = record.exc_info
+            line["stackTrace"] = traceback.format_tb(trace)
+            line["errorType"], line["errorMessage"] = kind.__name__, str(error)
+        line["requestId"] = record.aws_request_id
+        if record.exc_info:
+            line["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
+        for name, value in vars(record).items():
+            if name not in OWN and value is not None:
+                line.setdefault(name, value)
+        # A value that JSON does not know is text; a log line is no reason to fail.
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def seconds():
+    """The time as AWS's JSON has it, without a fraction."""
+    return CLOCK.stamp()[:19] + "Z"
+
+
 class RequestId(logging.Filter):
     """Gives every record `aws_request_id`, which handlers' own formats use."""
 
@@ -193,9 +226,12 @@ class RequestId(logging.Filter):
 
 def set_up_logging():
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(Formatter())
+    handler.setFormatter(JsonFormatter() if JSON else Formatter())
     handler.addFilter(RequestId())
     logging.getLogger().addHandler(handler)
+    level = os.environ.get("AWS_LAMBDA_LOG_LEVEL")
+    if level:
+        logging.getLogger().setLevel("DEBUG" if level == "TRACE" else level)
 
 
 def one_line(text):
@@ -252,10 +288,14 @@ def describe(error, request_id):
         kind, message = type(error).__name__, str(error)
         trace = shown = own_frames(error)
     document = {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": trace}
+    encoded = json.dumps(document, ensure_ascii=ASCII).encode("utf-8", "replace")
+    if JSON:
+        told = {"timestamp": seconds(), "level": "ERROR", **document, "stackTrace": shown}
+        return kind, encoded, json.dumps(told, ensure_ascii=False)
     line = f"[ERROR] {kind}: {message}" if message else f"[ERROR] {kind}"
     indented = "".join(shown).rstrip("\n").replace("\n", "\r")
     line += "\rTraceback (most recent call last):\r" + indented.replace("  ", NBSP * 2)
-    return kind, json.dumps(document, ensure_ascii=ASCII).encode("utf-8", "replace"), line
+    return kind, encoded, line
 
 
 def say(line):
@@ -272,6 +312,14 @@ def flush():
             stream.flush()
         except (OSError, ValueError):
             pass
+
+
+def unfinished():
+    """What goes on although the handler has answered, for the one who asks later why it stopped: frozen threads."""
+    count = threading.active_count() - 1
+    if count < 1:
+        return ()
+    return (("Triggerfish-Unfinished", "1 thread" if count == 1 else f"{count} threads"),)
 
 
 # AWS's encoder escapes letters beyond ASCII up to Python 3.11's runtime, and not after it.
@@ -343,7 +391,7 @@ def main():
         sys.exit(1)
     while True:
         flush()
-        _, headers, body = api.call("GET", "/invocation/next")
+        _, headers, body = api.call("GET", "/invocation/next", unfinished())
         request_id = headers["lambda-runtime-aws-request-id"]
         virtual = headers.get("triggerfish-now-ms")
         CLOCK.virtual = int(virtual) if virtual else None

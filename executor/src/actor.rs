@@ -39,6 +39,7 @@ use crate::sandbox::{Excess, PROCESSES, Sandbox};
 use crate::site::{Done, Figures, Job, Site, What, refuse, tell};
 use crate::telemetry::Telemetry;
 use crate::terminate;
+use crate::unfinished::Unfinished;
 use crate::verdict::result;
 use waits::{after, after_the_others, dropped, exited, readable, real_time, unstartable};
 
@@ -128,6 +129,7 @@ struct Actor {
     /// The most memory, in MB.
     peak: u64,
     last_pid: i32,
+    unfinished: Unfinished,
 }
 
 /// Measurements of the attempt that runs.
@@ -196,6 +198,7 @@ impl Actor {
             spawns: 0,
             peak: 0,
             last_pid: 0,
+            unfinished: Unfinished::default(),
         }
     }
 
@@ -268,13 +271,14 @@ impl Actor {
 
     fn call(&mut self, call: Call) {
         match call {
-            Call::Next(asking) => {
+            Call::Next { reply, unfinished } => {
+                self.unfinished.asked(unfinished, self.last_pid);
                 self.note_init();
                 self.tell_runtime_ready();
                 // Also for a process that dies before it answers.
                 self.measure();
                 self.note_overfull();
-                self.asking = Some(asking);
+                self.asking = Some(reply);
                 if self.sandbox.overran() {
                     self.exceeded(Excess::Memory);
                 }
@@ -389,7 +393,8 @@ impl Actor {
                 Order::Conclude(conclusion) => self.conclude(conclusion),
                 Order::Ready => {
                     if let Some(measure) = self.unmeasured.take() {
-                        let figures = self.figures(&measure);
+                        let mut figures = self.figures(&measure);
+                        figures.extend(self.unfinished.take_told(&measure.name));
                         tell(&self.site, self.number, What::Measured(measure.name, figures));
                     }
                     tell(&self.site, self.number, What::Ready);
@@ -431,6 +436,7 @@ impl Actor {
             Ok(process) => {
                 tracing::debug!(environment = %self.name, pid = process.pid.as_raw(), "process started");
                 self.last_pid = process.pid.as_raw();
+                self.unfinished = Unfinished::default();
                 self.sandbox.entered(process.group);
                 self.sandbox.measure(process.pid);
                 self.child = Some(process.child);
@@ -475,6 +481,7 @@ impl Actor {
         let Some(sender) = self.asking.take().or_else(|| self.parked.take()) else {
             return;
         };
+        self.unfinished.forget();
         let Some(job) = &self.job else { return };
         let payload = &job.invocation.event.payload;
         let body = if payload.is_empty() {
@@ -526,6 +533,9 @@ impl Actor {
     fn look(&mut self) {
         self.watching = false;
         if self.machine.is_at_rest() {
+            if let Some((name, figures)) = self.unfinished.take_processes(self.last_pid) {
+                tell(&self.site, self.number, What::Measured(name, figures));
+            }
             return;
         }
         match self.sandbox.look() {
@@ -602,6 +612,8 @@ impl Actor {
         let log = if tail || self.site.pace == Pace::Virtual {
             let report = Report {
                 id,
+                logging: self.site.spec.logging,
+                began: job.now,
                 duration,
                 init,
                 memory: self.site.spec.memory,
@@ -619,7 +631,11 @@ impl Actor {
             init,
         };
         let figures = match self.site.pace {
-            Pace::Virtual => Some(self.figures(&measure)),
+            Pace::Virtual => {
+                let mut figures = self.figures(&measure);
+                figures.extend(self.unfinished.take_all(self.last_pid));
+                Some(figures)
+            }
             Pace::Live => {
                 self.unmeasured = Some(measure);
                 None

@@ -117,7 +117,7 @@ pub enum Heard {
         /// What only this machine measured; in live pace it comes as [`Heard::Measured`].
         figures: Option<BTreeMap<String, String>>,
     },
-    /// What only this machine measured of an attempt: `wall_ms`, `init_ms`, `pid`, `max_rss_mb`.
+    /// What only this machine measured of an attempt: `wall_ms`, `init_ms`, `pid`, `max_rss_mb`, `unfinished`.
     Measured {
         /// Its causal name.
         name: Name,

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use router::name::FunctionName;
 
+use crate::logging::Logging;
+
 /// One function of the project.
 #[derive(Clone, Debug)]
 pub struct FunctionSpec {
@@ -24,6 +26,8 @@ pub struct FunctionSpec {
     pub memory: u32,
     /// What `/tmp` may hold, in MB.
     pub ephemeral_storage: u32,
+    /// How its log is written.
+    pub logging: Logging,
     /// Whether its processes are stopped between invocations, as on AWS.
     pub freeze: bool,
     /// How long an invocation may take.

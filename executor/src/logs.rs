@@ -2,7 +2,7 @@
 //!
 //! Owns framing. Bytes the handler wrote before its response are in the pipe when the response arrives, so the
 //! pipe is drained at that moment and nothing is guessed. Deliberately absent: START, END and REPORT
-//! ([`report`](crate::report)), and AWS's structured JSON format.
+//! ([`report`](crate::report)); and JSON, which the runtime's client writes itself.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};

@@ -180,6 +180,7 @@ impl Launch<'_> {
             ("LAMBDA_TASK_ROOT", code),
             ("LAMBDA_RUNTIME_DIR", self.runtime_dir.display().to_string()),
         ];
+        let reserved = reserved.into_iter().chain(self.spec.logging.variables());
         all.extend(reserved.map(|(key, value)| (key.to_owned(), value)));
         if let Runtime::Python(id) | Runtime::Node(id) = &self.spec.runtime {
             all.insert("AWS_EXECUTION_ENV".to_owned(), format!("AWS_Lambda_{id}"));

@@ -24,12 +24,17 @@ use crate::body::{Read, read};
 use crate::environment::Answer;
 use crate::extension_call::{self, ExtensionCall, Head};
 use crate::runtime_call::{self, Reply, RuntimeCall};
+use crate::unfinished;
 
 /// A call that needs the environment.
 #[derive(Debug)]
 pub enum Call {
     /// The runtime asks for an event.
-    Next(oneshot::Sender<Handout>),
+    Next {
+        reply: oneshot::Sender<Handout>,
+        /// What our bootstraps say still runs after the answer before.
+        unfinished: Option<String>,
+    },
     /// The runtime answers an invocation.
     Answer {
         id: String,
@@ -203,9 +208,13 @@ async fn serve(
     open: &Open,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let call = runtime_call::parse(request.method(), request.uri().path(), request.headers());
+    let unfinished = match call {
+        RuntimeCall::Next => unfinished::told(request.headers()),
+        _ => None,
+    };
     let body = request.into_body();
     let reply = match call {
-        RuntimeCall::Next => return Ok(next(calls).await),
+        RuntimeCall::Next => return Ok(next(calls, unfinished).await),
         RuntimeCall::Response { id, mode_known: true } => response(calls, id, body).await,
         RuntimeCall::Response {
             id,
@@ -262,8 +271,8 @@ async fn serve(
     Ok(plain(&reply))
 }
 
-async fn next(calls: &mpsc::UnboundedSender<Call>) -> Response<Full<Bytes>> {
-    handed(calls, Call::Next).await
+async fn next(calls: &mpsc::UnboundedSender<Call>, unfinished: Option<String>) -> Response<Full<Bytes>> {
+    handed(calls, |reply| Call::Next { reply, unfinished }).await
 }
 
 /// Asks, and waits for what is handed out.

@@ -38,7 +38,7 @@ pub(crate) enum What {
     Outdated,
 }
 
-/// Figures of an attempt that only this machine has: `wall_ms`, `init_ms`, `pid`, `max_rss_mb`.
+/// Figures of an attempt that only this machine has: `wall_ms`, `init_ms`, `pid`, `max_rss_mb`, `unfinished`.
 pub(crate) type Figures = BTreeMap<String, String>;
 
 #[derive(Debug)]

@@ -163,6 +163,7 @@ pub fn functions(
             code: absolute(&f.code.value),
             memory: f.memory,
             ephemeral_storage: f.ephemeral_storage,
+            logging: f.logging,
             freeze: f.freeze,
             timeout: f.timeout,
             environment,

@@ -9,6 +9,7 @@ pub mod content;
 pub mod fault;
 pub mod function;
 pub mod later;
+pub mod logging;
 pub mod route;
 pub mod step;
 pub mod time;

@@ -84,6 +84,11 @@ impl Terminal {
                 format!("{}  given up: {how}, record to {to}", short(event.path()))
             }
             Entry::Sink { sink, body, .. } => format!("{sink}  got {}", shorten(&body.json().to_string())),
+            // It comes after the outcome: only when the environment is at rest it is known.
+            Entry::Real { name, figures } => {
+                let left = figures.get("unfinished")?;
+                format!("{}  {}", short(name.path()), paint("33", left))
+            }
             Entry::Late { .. } => "a late answer was ignored".to_owned(),
             _ => return None,
         };

@@ -164,6 +164,11 @@ fn rows(lines: &[Line]) -> Vec<Row<'_>> {
                     None => push(name.as_str(), true, function.to_string(), right),
                 }
             }
+            Entry::Real { name, figures } => {
+                if let (Some(left), Some(&i)) = (figures.get("unfinished"), open.get(name.as_str())) {
+                    let _ = write!(rows[i].right, "  {left}");
+                }
+            }
             Entry::Fault { name, on, .. } => match open.get(on.as_str()) {
                 Some(&i) => {
                     let _ = write!(rows[i].right, "  fault {name}");

@@ -4,18 +4,13 @@ import base64
 import json
 import os
 import pathlib
-import re
 import subprocess
 import sys
-import tempfile
 import unittest
 
-import boto3
-import botocore.config
 import botocore.exceptions
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = ROOT / "target" / "debug" / "triggerfish"
+from live import Live
 
 PROJECT = """
 schema: 1
@@ -36,6 +31,8 @@ def handler(event, context):
     if "fail" in event:
         raise ValueError(event["fail"])
     print("got", sorted(event))
+    for _ in range(event.get("times", 0)):
+        print("said", event["say"])
     custom = context.client_context.custom if context.client_context else None
     return {"event": event, "id": context.aws_request_id, "custom": custom, "env": os.environ["GREETING"],
             "arn": context.invoked_function_arn}
@@ -46,46 +43,30 @@ exports.handler = async (event) => { console.log("node got", event.n); return { 
 """
 
 
+def put_code(root):
+    (root / "code").mkdir()
+    (root / "uploads").mkdir()
+    (root / "code" / "app.py").write_text(PYTHON)
+    (root / "code" / "app.js").write_text(NODE)
+
+
 class Clients(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        root = pathlib.Path(cls.folder.name)
-        (root / "code").mkdir()
-        (root / "uploads").mkdir()
-        (root / "triggerfish.yaml").write_text(PROJECT)
-        (root / "code" / "app.py").write_text(PYTHON)
-        (root / "code" / "app.js").write_text(NODE)
-        cls.up = subprocess.Popen(
-            [BINARY, "up", "--listen", "127.0.0.1:0"], cwd=root, stdout=subprocess.PIPE, text=True
-        )
-        ready = cls.up.stdout.readline()
-        cls.endpoint = ready.split()[2]
-        cls.root = root
+        cls.live = Live(PROJECT, put_code)
+        cls.root = cls.live.root
+        cls.client = cls.live.client
         cls.env = {
-            "AWS_ENDPOINT_URL": cls.endpoint,
+            "AWS_ENDPOINT_URL": cls.live.endpoint,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": "us-east-1",
             "PATH": os.environ["PATH"],
         }
-        cls.client = boto3.client(
-            "lambda",
-            endpoint_url=cls.endpoint,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=botocore.config.Config(retries={"total_max_attempts": 1}),
-        )
 
     @classmethod
     def tearDownClass(cls):
-        cls.up.terminate()
-        rest = cls.up.stdout.read()
-        assert cls.up.wait(timeout=30) == 0, rest
-        ledger = [int(n) for n in re.findall(r"(\d+) (?:events|done|dead|dropped|open)", rest.splitlines()[-1])]
-        assert ledger[0] == sum(ledger[1:]), rest
-        cls.folder.cleanup()
+        cls.live.stop()
 
     def test_synchronous_invoke_with_log_tail_and_client_context(self):
         context = base64.b64encode(json.dumps({"custom": {"k": "v"}}).encode()).decode()
@@ -113,6 +94,20 @@ class Clients(unittest.TestCase):
         self.assertEqual((answer["StatusCode"], answer["FunctionError"]), (200, "Unhandled"))
         error = json.loads(answer["Payload"].read())
         self.assertEqual((error["errorType"], error["errorMessage"]), ("ValueError", "no"))
+
+    def test_the_log_is_the_last_4_kb_of_that_invocation(self):
+        tails = []
+        for word, times in [("first", 2000), ("second", 1), ("third", 2000)]:
+            payload = json.dumps({"say": word, "times": times}).encode()
+            answer = self.client.invoke(FunctionName="echo", Payload=payload, LogType="Tail")
+            tails.append(base64.b64decode(answer["LogResult"]))
+            self.assertIn(answer["ResponseMetadata"]["RequestId"].encode(), tails[-1])
+        first, second, third = tails
+        self.assertEqual((len(first), len(third)), (4096, 4096))
+        self.assertTrue(second.startswith(b"START RequestId: "))
+        self.assertEqual(second.count(b"said second\n"), 1)
+        for tail, word in [(second, b"first"), (third, b"second"), (third, b"first")]:
+            self.assertNotIn(word, tail)
 
     def test_event_and_dry_run(self):
         self.assertEqual(self.client.invoke(FunctionName="echo", InvocationType="Event")["StatusCode"], 202)

@@ -21,7 +21,9 @@ impl Actor {
         let seconds = match limit {
             Alarm::Init => {
                 let limit = self.site.init_timeout;
-                self.log.push(report::init_timed_out(limit).as_bytes());
+                let now = self.job.as_ref().map(|job| job.now).unwrap_or_default();
+                let line = report::init_timed_out(self.site.spec.logging, limit, now + limit);
+                self.log.push(line.as_bytes());
                 limit.as_secs_f64()
             }
             _ => self.site.spec.timeout.as_secs_f64(),

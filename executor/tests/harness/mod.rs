@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use executor::{Executor, FunctionSpec, Heard, Options, Pace, Reactor, Runtime};
+use executor::{Executor, FunctionSpec, Heard, Logging, Options, Pace, Reactor, Runtime};
 use router::event::{AttemptId, Event, Failure, Invocation, Lane, Outcome};
 use router::name::{FunctionName, Name, Seed, SourceName};
 use router::time::Timestamp;
@@ -70,6 +70,7 @@ impl Made<'_> {
             memory: 128,
             ephemeral_storage: 512,
             freeze: true,
+            logging: Logging::Text,
             timeout: self.timeout,
             environment: BTreeMap::from([(
                 "SEEN".to_owned(),

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use executor::Logging;
 use router::name::FunctionName;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use super::later;
+use super::logging::LoggingSpec;
 use super::route::checked;
 use super::time::Time;
 use crate::decode::{E_VALUE, decode, refuse};
@@ -33,6 +35,8 @@ pub struct Function {
     pub memory: u32,
     /// What `/tmp` may hold, in MB.
     pub ephemeral_storage: u32,
+    /// How its log is written.
+    pub logging: Logging,
     /// Whether its processes stop between invocations.
     pub freeze: bool,
     /// The time an invocation may take.
@@ -113,6 +117,8 @@ pub struct FunctionSpec {
     /// What `/tmp` may hold, in MB; 512 unless given.
     #[schemars(range(min = 512, max = 10240))]
     pub ephemeral_storage: Option<Located<u32>>,
+    /// How its log is written: `{ format: JSON }`; plain text unless given.
+    pub logging: Option<LoggingSpec>,
     /// Whether its processes stop between invocations, as on AWS; true unless given.
     pub freeze: Option<bool>,
     /// 1s to 900s; 3s unless given.
@@ -177,6 +183,11 @@ impl Function {
         let ephemeral_storage = megabytes("ephemeral_storage", storage, 512, out);
         let timeout = within("timeout", spec.timeout, 3, 1, 900, out);
         let max_event_age = within("max_event_age", spec.max_event_age, 21_600, 60, 21_600, out);
+        let logging = spec
+            .logging
+            .as_ref()
+            .map(|given| given.read(out))
+            .unwrap_or_default();
         check_environment(&spec.environment, out);
         let program = program(&spec, name, node, out);
         if out.len() > before {
@@ -189,6 +200,7 @@ impl Function {
             base,
             memory,
             ephemeral_storage,
+            logging,
             freeze: spec.freeze.unwrap_or(true),
             timeout,
             environment: spec

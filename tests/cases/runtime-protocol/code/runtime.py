@@ -59,11 +59,16 @@ def main():
         kind = "Lambda-Runtime-Function-Error-Type: Runtime.Mine"
         api.call("POST", f"{BASE}/init/error", b'{"errorType":"X", "errorMessage":"m"}', [kind])
         time.sleep(600)
-    before = None
+    before, last, pending = None, "nobody", False
     while True:
-        status, headers, body = api.call("GET", f"{BASE}/invocation/next")
+        if not pending:
+            api.send("GET", f"{BASE}/invocation/next")
+        pending = False
+        status, headers, body = api.hear()
         event = json.loads(body)
-        path = f"{BASE}/invocation/{headers['lambda-runtime-aws-request-id']}"
+        id = headers["lambda-runtime-aws-request-id"]
+        path = f"{BASE}/invocation/{id}"
+        old, last = last, id
         before, seen = None, before
         do = event["do"]
         if do == "headers":
@@ -100,6 +105,70 @@ def main():
         elif do == "chunks":
             chunks = b'4\r\n"abc\r\n1\r\n"\r\n0\r\n' + event.get("trailers", "").encode() + b"\r\n"
             before = told(api.call("POST", f"{path}/response", chunks, ["Transfer-Encoding: chunked"]))
+            continue
+        elif do == "old id":
+            answer = told(api.call("POST", f"{BASE}/invocation/{old}/response", b"1"))
+        elif do == "pieces":
+            api.send("POST", f"{path}/response", length=9)
+            for piece in (b'"one', b"-two", b'"'):
+                time.sleep(0.02)
+                api.socket.sendall(piece)
+            before = told(api.hear())
+            continue
+        elif do == "chunks cut":
+            api.send("POST", f"{path}/response", b"5\r\n\"abcd\r\n", ["Transfer-Encoding: chunked"])
+            api.socket.close()
+            api = Api()
+            continue
+        elif do == "no chunk":
+            api.send("POST", f"{path}/response", b"many\r\nabc", ["Transfer-Encoding: chunked"])
+            api = Api()
+            continue
+        elif do == "stream":
+            # As AWS's clients stream: the mode, the trailers announced, pieces with pauses.
+            names = ["Lambda-Runtime-Function-Error-Type", "Lambda-Runtime-Function-Error-Body"]
+            mode = ["Lambda-Runtime-Function-Response-Mode: streaming", "Transfer-Encoding: chunked"]
+            api.send("POST", f"{path}/response", b"", [*mode, f"Trailer: {', '.join(names)}"])
+            for piece in (b'3\r\n"ab\r\n', b'2\r\nc"\r\n', b"0\r\n" + event.get("trailers", "").encode() + b"\r\n"):
+                time.sleep(0.02)
+                api.socket.sendall(piece)
+            before = told(api.hear())
+            continue
+        elif do == "at once":
+            # The response and the next question in one write: both are heard, in order.
+            question = f"GET {BASE}/invocation/next HTTP/1.1\r\nHost: {HOST}:{PORT}\r\n\r\n".encode()
+            api.send("POST", f"{path}/response", b'"both"' + question, length=6)
+            before = told(api.hear())
+            pending = True
+            continue
+        elif do == "two questions":
+            # The second question has the same event again, on whichever connection it comes.
+            other = Api()
+            again = other.call("GET", f"{BASE}/invocation/next")
+            answer = [again[0], again[1]["lambda-runtime-aws-request-id"] == id]
+        elif do == "large error":
+            before = told(api.call("POST", f"{path}/error", b"x" * 6291557))
+            continue
+        elif do == "odd lengths":
+            sent = [["Content-Length: 5", "Content-Length: 6"], ["Content-Length: -1"], ["Content-Length: many"]]
+            answer = []
+            for lines in sent:
+                other = Api()
+                other.socket.sendall("\r\n".join([f"POST {path}/response HTTP/1.1", f"Host: {HOST}", *lines, "", "abcde"]).encode())
+                answer.append(other.hear()[0])
+        elif do == "one huge header":
+            other = Api()
+            other.send("POST", f"{path}/response", b"1", [f"X: {'y' * 600_000}"])
+            answer = other.hear()[0]
+        elif do == "odd path":
+            paths = ["/invocation//response", "/invocation/%00/response", f"/invocation/{'a' * 5000}/response", "/invocation/next/", "/../../etc"]
+            answer = [Api().call("POST", BASE + path, b"1")[0] for path in paths]
+        elif do == "unicode kind":
+            kind = "Lambda-Runtime-Function-Error-Type: Function.\u00c4rger"
+            before = told(api.call("POST", f"{path}/error", b"\xff\x00 no text", [kind]))
+            continue
+        elif do == "bytes":
+            before = told(api.call("POST", f"{path}/response", bytes(range(256))))
             continue
         elif do == "garbage":
             other = Api()
