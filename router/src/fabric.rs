@@ -191,6 +191,8 @@ impl<C: Clock<H::News>, H: Hands> Fabric<C, H> {
             self.hands.hear(now, news);
         }
         self.heard();
+        // What was just heard is of a later moment than the close.
+        let now = self.clock.now();
         while let Some(entry) = self.later.first_entry().filter(|entry| entry.key().0 <= now) {
             let input = entry.remove();
             self.take(now, input);

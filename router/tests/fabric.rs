@@ -1,6 +1,6 @@
 //! The loop without a world: what it does at its end, when it is full, and what it tells sources when.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -16,12 +16,15 @@ use router::router::{Input, Router};
 use router::settings::{Function, Settings};
 use router::time::Timestamp;
 
-/// Time stands still; when there is nothing to take, the run ends.
-struct Still;
+/// Time moves with every look at it; when there is nothing to take, the run ends.
+#[derive(Default)]
+struct Ticking(Cell<u64>);
 
-impl Clock<AttemptId> for Still {
+impl Clock<AttemptId> for Ticking {
+    /// No two readings are alike, as on a system's clock.
     fn now(&self) -> Timestamp {
-        Timestamp::VIRTUAL_START
+        self.0.set(self.0.get() + 1);
+        Timestamp::VIRTUAL_START + Duration::from_nanos(self.0.get())
     }
 
     fn wait(&mut self, inbox: &Inbox<AttemptId>, what: WaitFor, rest: &mut dyn FnMut()) -> Wake<AttemptId> {
@@ -112,7 +115,7 @@ impl Recorder for Pen {
 }
 
 struct World {
-    fabric: Fabric<Still, Told>,
+    fabric: Fabric<Ticking, Told>,
     arrivals: Arrivals,
     news: Sender<AttemptId>,
     story: Story,
@@ -142,7 +145,13 @@ impl World {
         };
         let recorder = Box::new(Pen(Arc::clone(&journal)));
         let router = Router::new(settings, Seed(0));
-        let fabric = Fabric::new(Still, router, hands, Journal::new(vec![recorder]), inbox);
+        let fabric = Fabric::new(
+            Ticking::default(),
+            router,
+            hands,
+            Journal::new(vec![recorder]),
+            inbox,
+        );
         World {
             fabric,
             arrivals,

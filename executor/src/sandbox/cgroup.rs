@@ -30,11 +30,22 @@ pub fn refusal() -> Option<&'static str> {
     place().err()
 }
 
-/// Removes the directory of this process's groups; they are gone by then.
+/// Removes the directory of this process's groups; nothing runs in them by then.
 pub fn clean_up() {
     if let Some(Ok(place)) = PLACE.get() {
-        let _ = std::fs::remove_dir(place);
+        remove(place);
     }
+}
+
+/// Kills what is in the groups of a directory, and removes them and it, as far as they are empty.
+fn remove(place: &Path) {
+    for group in std::fs::read_dir(place).into_iter().flatten().flatten() {
+        if group.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let _ = std::fs::write(group.path().join("cgroup.kill"), "1");
+            let _ = std::fs::remove_dir(group.path());
+        }
+    }
+    let _ = std::fs::remove_dir(place);
 }
 
 /// The group of one environment; removed when dropped, if its processes are gone.
@@ -66,6 +77,9 @@ impl Cgroup {
                 directory: directory.clone(),
             })
         });
+        if made.is_err() {
+            let _ = std::fs::remove_dir(&directory);
+        }
         made.inspect_err(|error| tracing::warn!(%error, directory = %directory.display(), "no control group"))
             .ok()
     }
@@ -143,19 +157,16 @@ fn own() -> Result<PathBuf, String> {
     let groups = read("/proc/self/cgroup")?;
     let path = groups.lines().find_map(|line| line.strip_prefix("0::/"));
     let path = path.ok_or("this process is in no control group of version 2")?;
-    Ok(Path::new(mount).join(path))
+    Ok(Path::new(&mount.replace("\\040", " ")).join(path))
 }
 
-/// Directories of processes that were killed before they could clean up.
+/// Groups of processes that were killed before they could clean up. What is in one may be frozen, and would stay so.
 fn remove_stale(own: &Path) {
     for entry in std::fs::read_dir(own).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let pid = name.to_str().and_then(|name| name.strip_prefix("triggerfish-"));
         if pid.is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists()) {
-            for group in std::fs::read_dir(entry.path()).into_iter().flatten().flatten() {
-                let _ = std::fs::remove_dir(group.path());
-            }
-            let _ = std::fs::remove_dir(entry.path());
+            remove(&entry.path());
         }
     }
 }

@@ -23,7 +23,7 @@ mod usage;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 use tokio::process::Command;
@@ -39,6 +39,10 @@ pub use strays::children;
 
 /// How long what a killed process leaves may take to die.
 const SETTLE: Duration = Duration::from_millis(200);
+/// How often what takes long is looked at, where the machine offers nothing better.
+const SELDOM: Duration = Duration::from_secs(1);
+/// How often the members of a process group are searched among all processes.
+const SEARCH: Duration = Duration::from_millis(100);
 
 /// What this machine does not offer, one sentence each; handlers run all the same.
 pub fn shortcomings() -> Vec<String> {
@@ -73,6 +77,10 @@ pub(crate) struct Sandbox {
     peak: u64,
     frozen: bool,
     overfull: bool,
+    /// When the files in `directory` were counted.
+    weighed: Option<Instant>,
+    /// When all processes of the machine were looked at for members.
+    scanned: Option<Instant>,
     /// Killed, and not known to be gone.
     dead: BTreeSet<Pid>,
 }
@@ -94,6 +102,8 @@ impl Sandbox {
             peak: 0,
             frozen: false,
             overfull: false,
+            weighed: None,
+            scanned: None,
             dead: BTreeSet::new(),
         })
     }
@@ -236,7 +246,15 @@ impl Sandbox {
 
     /// Looks at all processes: when to look again, or which limit they have passed.
     pub fn look(&mut self) -> Result<Duration, Excess> {
-        let usage = usage::of(&self.processes(), self.memory);
+        let soon = self.scanned.is_some_and(|at| at.elapsed() < SEARCH);
+        let processes = match self.group.filter(|_| self.cgroup.is_none() && soon) {
+            Some(first) => vec![first],
+            None => {
+                self.scanned = Some(Instant::now());
+                self.processes()
+            }
+        };
+        let usage = usage::of(&processes, self.memory);
         self.peak = self.peak.max(usage.memory);
         limits::judge(usage, self.memory)
     }
@@ -248,9 +266,11 @@ impl Sandbox {
 
     /// Whether more lies in `/tmp` than it may hold, where nothing but this look tells; said once.
     pub fn is_overfull(&mut self) -> bool {
-        if room::refusal().is_none() || self.overfull {
+        let soon = self.weighed.is_some_and(|at| at.elapsed() < SELDOM);
+        if room::refusal().is_none() || self.overfull || soon {
             return false;
         }
+        self.weighed = Some(Instant::now());
         self.overfull = usage::tree(&self.directory) > u64::from(self.storage) << 20;
         self.overfull
     }

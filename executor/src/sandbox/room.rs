@@ -21,11 +21,14 @@ use std::sync::OnceLock;
 use nix::unistd::Pid;
 
 use super::sys::{
-    call, forked, go_to, make, mount, move_mount, open_tree, set_namespace, unshare, write_once,
+    call, enter_again, forked, go_to, make, mount, move_mount, open_tree, set_namespace, unshare, write_once,
 };
 
 /// The directory that AWS gives each environment for itself.
 pub const TMP: &str = "/tmp";
+
+/// How many entries of the machine's `/tmp` are bound, where code lies in `/tmp` itself.
+const MOST_ENTRIES: usize = 1000;
 
 /// Why there are no private rooms on this machine, if there are none. Asked once.
 pub fn refusal() -> Option<&'static str> {
@@ -152,18 +155,26 @@ impl Blueprint {
     }
 }
 
-/// The entries of `/tmp` that hold the paths, as given and as they really are.
+/// The entries of `/tmp` that hold the paths, as given and as they really are; all there are, for `/tmp` itself.
 fn kept(visible: &[&Path]) -> BTreeSet<PathBuf> {
     let real = visible.iter().filter_map(|path| path.canonicalize().ok());
     let given = visible.iter().map(|path| path.to_path_buf());
-    let entries = given.chain(real).filter_map(|path| {
-        let inside = path.strip_prefix(TMP).ok()?;
-        match inside.components().next()? {
-            Component::Normal(name) => Some(Path::new(TMP).join(name)),
-            _ => None,
+    let mut entries = BTreeSet::new();
+    for path in given.chain(real) {
+        let Ok(inside) = path.strip_prefix(TMP) else {
+            continue;
+        };
+        match inside.components().next() {
+            Some(Component::Normal(name)) => drop(entries.insert(Path::new(TMP).join(name))),
+            Some(_) => {}
+            None => {
+                let all = std::fs::read_dir(TMP).into_iter().flatten().flatten();
+                entries.extend(all.map(|entry| entry.path()).take(MOST_ENTRIES));
+            }
         }
-    });
-    entries.filter(|path| path.exists()).collect()
+    }
+    entries.retain(|path| path.exists());
+    entries
 }
 
 /// In a user namespace the user stays who it is.
@@ -190,13 +201,19 @@ fn c_path(path: &Path) -> std::io::Result<CString> {
     Ok(CString::new(path.as_os_str().as_bytes())?)
 }
 
-/// Makes a room in a process that ends at once.
+/// Makes a room in a process that ends at once, with all that a handler's takes: something that stays visible, and
+/// the way back in.
 fn probe() -> Result<(), String> {
-    let mut door = Door::new(1, Path::new("/"), &[]).map_err(|e| e.to_string())?;
-    let status = forked(|| match door.enter() {
-        Ok(()) => 0,
-        Err(error) => error.raw_os_error().unwrap_or(255),
+    let entry = Path::new(TMP).join(format!("triggerfish-probe-{}", std::process::id()));
+    std::fs::create_dir(&entry).map_err(|error| format!("{}: {error}", entry.display()))?;
+    let door = Door::new(1, &entry, &[&entry]);
+    let status = door.and_then(|mut door| {
+        forked(|| match door.enter().and_then(|()| enter_again()) {
+            Ok(()) => 0,
+            Err(error) => error.raw_os_error().unwrap_or(255),
+        })
     });
+    let _ = std::fs::remove_dir(&entry);
     match status {
         Ok(0) => Ok(()),
         Ok(code) => Err(format!(
@@ -218,7 +235,11 @@ mod tests {
         std::fs::create_dir_all(&deep).expect("made");
         let entry = PathBuf::from(here.path());
         assert_eq!(kept(&[&deep, Path::new("/usr/bin/env")]), BTreeSet::from([entry]));
-        assert!(kept(&[Path::new("/tmp"), Path::new("/tmp/../etc"), Path::new("tmp/x")]).is_empty());
+        assert!(kept(&[Path::new("/tmp/../etc"), Path::new("tmp/x")]).is_empty());
+        assert!(
+            kept(&[Path::new("/tmp")]).contains(here.path()),
+            "code in /tmp itself sees all of it"
+        );
         assert!(kept(&[Path::new("/tmp/there-is-no-such-entry/x")]).is_empty());
     }
 }

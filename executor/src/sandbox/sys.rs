@@ -30,6 +30,13 @@ pub fn set_namespace(fd: RawFd, kind: c_int) -> c_long {
     c_long::from(unsafe { libc::setns(fd, kind) })
 }
 
+/// Enters the mount namespace that the process is in.
+pub fn enter_again() -> std::io::Result<()> {
+    // SAFETY: the path is a string that ends with NUL; the descriptor ends with the process.
+    let fd = unsafe { libc::open(c"/proc/self/ns/mnt".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+    call(set_namespace(fd, libc::CLONE_NEWNS)).map(drop)
+}
+
 pub fn mount(
     source: Option<&CStr>,
     target: &CStr,

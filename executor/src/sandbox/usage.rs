@@ -10,6 +10,9 @@ use std::path::Path;
 
 use nix::unistd::Pid;
 
+/// How many files [`tree`] looks at.
+const MOST_FILES: usize = 20_000;
+
 /// A look at all processes of an environment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Usage {
@@ -41,17 +44,24 @@ pub fn members(group: Pid) -> Vec<Pid> {
         .collect()
 }
 
-/// The bytes that the files below a directory take.
+/// The bytes that the files below a directory take; of a very large tree only the first files, because others wait.
 pub fn tree(directory: &Path) -> u64 {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let sizes = entries.filter_map(|entry| {
-        let about = entry.metadata().ok()?;
-        Some(match about.is_dir() {
-            true => tree(&entry.path()),
-            false => about.blocks() * 512,
-        })
-    });
-    sizes.sum()
+    let (mut bytes, mut seen) = (0, 0);
+    let mut directories = vec![directory.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            seen += 1;
+            if seen > MOST_FILES {
+                return bytes;
+            }
+            match entry.metadata() {
+                Ok(about) if about.is_dir() => directories.push(entry.path()),
+                Ok(about) => bytes += about.blocks() * 512,
+                Err(_) => {}
+            }
+        }
+    }
+    bytes
 }
 
 fn resident(pid: Pid) -> Option<u64> {
