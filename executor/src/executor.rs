@@ -21,6 +21,7 @@ use crate::interpreter::Interpreters;
 use crate::pool::{Choice, Number, Pool};
 use crate::process;
 use crate::reactor::Reactor;
+use crate::sandbox::straight;
 use crate::site::{self, Changes, Job, News, Site, What};
 
 /// How long an invocation waits for an environment that has answered and is about to be free (live pace).
@@ -429,6 +430,7 @@ pub fn check(spec: &FunctionSpec) -> Result<PathBuf, StartError> {
         problem,
     };
     let code = std::path::absolute(&spec.code).map_err(|e| wrong("code", e.to_string()))?;
+    let code = straight(code.clone()).unwrap_or(code);
     if !code.is_dir() {
         let text = format!(
             "`{}` is not a directory: name the folder that holds the handler",

@@ -20,7 +20,7 @@ use tokio::process::{Child, Command};
 
 use crate::environment::Exit;
 use crate::function::{FunctionSpec, Runtime};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, TMP, View};
 
 /// A running process.
 #[derive(Debug)]
@@ -93,9 +93,7 @@ impl Launch<'_> {
             .stderr(writer)
             .process_group(self.group.map_or(0, Pid::as_raw))
             .kill_on_drop(true);
-        let visible = self.visible();
-        let visible: Vec<&Path> = visible.iter().map(PathBuf::as_path).collect();
-        self.sandbox.around(&mut command, &self.spec.code, &visible)?;
+        self.sandbox.around(&mut command, &self.spec.code, self.views())?;
         let child = command.spawn()?;
         hear_of_ends_only();
         let id = child
@@ -114,9 +112,9 @@ impl Launch<'_> {
         })
     }
 
-    /// What the process must find although it may lie in the machine's `/tmp`: what it consists of, and what its
-    /// variables and arguments name.
-    fn visible(&self) -> Vec<PathBuf> {
+    /// What the process finds: its code and our part of it cannot be changed (spec/lambda §3.3), and what its
+    /// variables and arguments name can, also where it lies in `/tmp` or within the code.
+    fn views(&self) -> Vec<View> {
         let values = self.spec.environment.values();
         let words = match &self.spec.runtime {
             Runtime::Command(words) => words.as_slice(),
@@ -124,8 +122,16 @@ impl Launch<'_> {
         };
         let named = values.chain(words).flat_map(|text| text.split([':', '=', ',']));
         let named = named.filter(|text| text.starts_with('/')).map(PathBuf::from);
-        let own = [self.spec.code.as_path(), self.program, self.runtime_dir].map(Path::to_path_buf);
-        named.chain(own).collect()
+        // A program lies in the `bin` of what it consists of.
+        let home = self.program.parent().map(|bin| match bin.ends_with("bin") {
+            true => bin.parent().unwrap_or(bin),
+            false => bin,
+        });
+        let home = home.filter(|home| home.starts_with(TMP));
+        let fixed = [Some(self.spec.code.as_path()), Some(self.runtime_dir), home];
+        let fixed = fixed.into_iter().flatten().map(|path| (path.to_owned(), false));
+        let all = named.map(|path| (path, true)).chain(fixed);
+        all.map(|(path, writable)| View { path, writable }).collect()
     }
 
     fn arguments(&self) -> Vec<String> {

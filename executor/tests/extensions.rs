@@ -130,7 +130,7 @@ while True:
     .start();
     assert_eq!(world.call("1"), "1");
     assert_eq!(world.seen(), "");
-    std::fs::write(world.here.path().join("seen.answered"), "").expect("written");
+    std::fs::write(world.here.path().join("notes/seen.answered"), "").expect("written");
     while world.seen().is_empty() {
         world.reactor.wait(Some(Duration::from_millis(1)));
     }

@@ -35,6 +35,7 @@ use usage::PeakMeter;
 
 pub use cgroup::clean_up;
 pub(crate) use limits::{Excess, PROCESSES};
+pub(crate) use room::{TMP, View, straight};
 pub use strays::children;
 
 /// How long what a killed process leaves may take to die.
@@ -113,16 +114,16 @@ impl Sandbox {
         if room::refusal().is_some() {
             &self.directory
         } else {
-            Path::new(room::TMP)
+            Path::new(TMP)
         }
     }
 
-    /// Makes a process start in here, in `code`; of the machine's `/tmp` it sees what `visible` leads through.
-    pub fn around(&self, command: &mut Command, code: &Path, visible: &[&Path]) -> std::io::Result<()> {
+    /// Makes a process start in here, in `code`; of the machine's `/tmp` it sees only `views`.
+    pub fn around(&self, command: &mut Command, code: &Path, views: Vec<View>) -> std::io::Result<()> {
         let door = match (&self.room, room::refusal()) {
             (_, Some(_)) => None,
             (Some(room), None) => Some(Door::into(room, code)?),
-            (None, None) => Some(Door::new(self.storage, code, visible)?),
+            (None, None) => Some(Door::new(self.storage, code, views)?),
         };
         sys::at_start(command, self.cgroup.as_ref().map(Cgroup::entrance), door);
         Ok(())

@@ -10,7 +10,7 @@
 //! with user namespaces open to everybody. Deliberately absent: what stands in for it where it is refused (a
 //! `TMPDIR`, watched), and any other namespace: a handler sees the machine's files, processes and network.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsRawFd, RawFd};
@@ -21,7 +21,8 @@ use std::sync::OnceLock;
 use nix::unistd::Pid;
 
 use super::sys::{
-    call, enter_again, forked, go_to, make, mount, move_mount, open_tree, set_namespace, unshare, write_once,
+    call, enter_again, forked, go_to, make, make_read_only, mount, move_mount, open_tree, set_namespace,
+    unshare, write_once,
 };
 
 /// The directory that AWS gives each environment for itself.
@@ -54,6 +55,15 @@ impl Room {
     }
 }
 
+/// What a handler finds of the machine although it lies in `/tmp`, or finds otherwise than it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct View {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Whether it may be changed.
+    pub writable: bool,
+}
+
 /// The way into a room, prepared before the fork: nothing is allocated between fork and exec.
 #[derive(Debug)]
 pub enum Door {
@@ -71,11 +81,21 @@ pub enum Door {
 #[derive(Debug)]
 pub struct Blueprint {
     options: CString,
-    /// What stays visible of the machine's `/tmp`, and whether it is a directory.
-    keep: Vec<(CString, bool)>,
-    trees: Vec<RawFd>,
+    binds: Vec<Bind>,
     identity: Option<Identity>,
     directory: CString,
+}
+
+/// A part of the machine that is put into the room.
+#[derive(Debug)]
+struct Bind {
+    path: CString,
+    is_directory: bool,
+    writable: bool,
+    /// What must be made in the new `/tmp` before it, outermost first.
+    parents: Vec<CString>,
+    /// While the room is made.
+    tree: RawFd,
 }
 
 /// Files of `/proc` that say who one is in a user namespace, with what is written to each.
@@ -91,19 +111,15 @@ impl Door {
         })
     }
 
-    /// Into a new room whose `/tmp` holds `megabytes`, to `directory`. Of the machine's `/tmp`, the parts with
-    /// one of the `visible` paths in them can be seen.
-    pub fn new(megabytes: u32, directory: &Path, visible: &[&Path]) -> std::io::Result<Door> {
-        let keep = kept(visible);
-        let keep: Vec<(CString, bool)> = keep
-            .iter()
-            .map(|path| Ok((c_path(path)?, path.is_dir())))
-            .collect::<std::io::Result<_>>()?;
+    /// Into a new room whose `/tmp` holds `megabytes`, to `directory`. Of the machine's `/tmp` only `views` are seen.
+    pub fn new(megabytes: u32, directory: &Path, views: Vec<View>) -> std::io::Result<Door> {
         let options = format!("size={megabytes}m,mode=1777");
         Ok(Door::New(Box::new(Blueprint {
             options: CString::new(options)?,
-            trees: vec![-1; keep.len()],
-            keep,
+            binds: arranged(views)
+                .into_iter()
+                .map(bind)
+                .collect::<std::io::Result<_>>()?,
             identity: identity()?,
             directory: c_path(directory)?,
         })))
@@ -136,8 +152,12 @@ impl Blueprint {
             write_once(file, text)?;
         }
         mount(None, c"/", None, libc::MS_REC | libc::MS_PRIVATE, None)?;
-        for ((path, _), tree) in self.keep.iter().zip(&mut self.trees) {
-            *tree = open_tree(path)?;
+        for bind in &mut self.binds {
+            bind.tree = open_tree(&bind.path)?;
+            if !bind.writable {
+                // A kernel before 5.12 leaves it writable.
+                let _ = make_read_only(bind.tree);
+            }
         }
         let flags = libc::MS_NOSUID | libc::MS_NODEV;
         mount(
@@ -147,34 +167,79 @@ impl Blueprint {
             flags,
             Some(&self.options),
         )?;
-        for ((path, directory), tree) in self.keep.iter().zip(&self.trees) {
-            make(path, *directory)?;
-            move_mount(*tree, path)?;
+        for bind in &self.binds {
+            for parent in &bind.parents {
+                make(parent, true)?;
+            }
+            if !bind.parents.is_empty() {
+                make(&bind.path, bind.is_directory)?;
+            }
+            move_mount(bind.tree, &bind.path)?;
         }
         go_to(&self.directory)
     }
 }
 
-/// The entries of `/tmp` that hold the paths, as given and as they really are; all there are, for `/tmp` itself.
-fn kept(visible: &[&Path]) -> BTreeSet<PathBuf> {
-    let real = visible.iter().filter_map(|path| path.canonicalize().ok());
-    let given = visible.iter().map(|path| path.to_path_buf());
-    let mut entries = BTreeSet::new();
-    for path in given.chain(real) {
-        let Ok(inside) = path.strip_prefix(TMP) else {
+/// The views in the order in which they are put up: outer ones first, each once, and those that change nothing left
+/// out. One of `/tmp` itself stands for all that is in it.
+fn arranged(views: Vec<View>) -> Vec<View> {
+    let mut all: BTreeMap<PathBuf, bool> = BTreeMap::new();
+    for View { path, writable } in views {
+        let inside = path
+            .components()
+            .all(|part| !matches!(part, Component::ParentDir));
+        if !path.is_absolute() || !inside || !path.exists() {
             continue;
-        };
-        match inside.components().next() {
-            Some(Component::Normal(name)) => drop(entries.insert(Path::new(TMP).join(name))),
-            Some(_) => {}
-            None => {
-                let all = std::fs::read_dir(TMP).into_iter().flatten().flatten();
-                entries.extend(all.map(|entry| entry.path()).take(MOST_ENTRIES));
-            }
+        }
+        if path != Path::new(TMP) {
+            *all.entry(path).or_default() |= writable;
+            continue;
+        }
+        // A variable that says `/tmp` means the handler's own.
+        if writable {
+            continue;
+        }
+        let entries = std::fs::read_dir(TMP).into_iter().flatten().flatten();
+        for entry in entries.take(MOST_ENTRIES) {
+            *all.entry(entry.path()).or_default() |= writable;
         }
     }
-    entries.retain(|path| path.exists());
-    entries
+    let mut arranged: Vec<View> = Vec::new();
+    for (path, writable) in all {
+        let outer = arranged.iter().rev().find(|outer| path.starts_with(&outer.path));
+        let shown = outer.map_or(!path.starts_with(TMP), |_| true);
+        let as_is = outer.is_none_or(|outer| outer.writable);
+        if !shown || as_is != writable {
+            arranged.push(View { path, writable });
+        }
+    }
+    arranged
+}
+
+/// A path without `..`: what a name says counts, unless it goes back.
+pub fn straight(path: PathBuf) -> Option<PathBuf> {
+    match path.components().any(|part| part == Component::ParentDir) {
+        true => path.canonicalize().ok(),
+        false => Some(path),
+    }
+}
+
+fn bind(view: View) -> std::io::Result<Bind> {
+    let new = view.path.starts_with(TMP);
+    let parents = view
+        .path
+        .ancestors()
+        .skip(1)
+        .filter(|parent| new && parent.starts_with(TMP));
+    let mut parents: Vec<CString> = parents.map(c_path).collect::<std::io::Result<_>>()?;
+    parents.reverse();
+    Ok(Bind {
+        is_directory: view.path.is_dir(),
+        path: c_path(&view.path)?,
+        writable: view.writable,
+        parents,
+        tree: -1,
+    })
 }
 
 /// In a user namespace the user stays who it is.
@@ -206,7 +271,11 @@ fn c_path(path: &Path) -> std::io::Result<CString> {
 fn probe() -> Result<(), String> {
     let entry = Path::new(TMP).join(format!("triggerfish-probe-{}", std::process::id()));
     std::fs::create_dir(&entry).map_err(|error| format!("{}: {error}", entry.display()))?;
-    let door = Door::new(1, &entry, &[&entry]);
+    let view = View {
+        path: entry.clone(),
+        writable: false,
+    };
+    let door = Door::new(1, &entry, vec![view]);
     let status = door.and_then(|mut door| {
         forked(|| match door.enter().and_then(|()| enter_again()) {
             Ok(()) => 0,
@@ -228,18 +297,50 @@ fn probe() -> Result<(), String> {
 mod tests {
     use super::*;
 
+    fn view(path: impl Into<PathBuf>, writable: bool) -> View {
+        View {
+            path: path.into(),
+            writable,
+        }
+    }
+
     #[test]
-    fn whole_entries_of_tmp_stay_visible_and_nothing_else() {
-        let here = tempfile::tempdir_in("/tmp").expect("a directory");
-        let deep = here.path().join("a/b");
-        std::fs::create_dir_all(&deep).expect("made");
-        let entry = PathBuf::from(here.path());
-        assert_eq!(kept(&[&deep, Path::new("/usr/bin/env")]), BTreeSet::from([entry]));
-        assert!(kept(&[Path::new("/tmp/../etc"), Path::new("tmp/x")]).is_empty());
-        assert!(
-            kept(&[Path::new("/tmp")]).contains(here.path()),
-            "code in /tmp itself sees all of it"
+    fn views_are_exact_and_outer_ones_come_first() {
+        let here = tempfile::tempdir_in(TMP).expect("a directory");
+        let (code, bucket) = (here.path().join("code"), here.path().join("code/uploads"));
+        std::fs::create_dir_all(&bucket).expect("made");
+        let wanted = [view(&code, false), view(&bucket, true)];
+        assert_eq!(arranged(vec![view(&bucket, true), view(&code, false)]), wanted);
+        assert_eq!(
+            arranged(vec![view(code.join("lib"), true)]),
+            [],
+            "what is not there"
         );
-        assert!(kept(&[Path::new("/tmp/there-is-no-such-entry/x")]).is_empty());
+        assert_eq!(
+            arranged(vec![view(here.path(), true), view(&bucket, true)]),
+            [view(here.path(), true)],
+            "inside of what is shown alike"
+        );
+    }
+
+    #[test]
+    fn outside_of_tmp_only_what_is_to_be_read_only_needs_a_view() {
+        assert_eq!(
+            arranged(vec![view("/usr/bin", true), view("/usr/lib", false)]),
+            [view("/usr/lib", false)]
+        );
+        assert_eq!(
+            arranged(vec![view("usr/lib", false), view("/usr/../usr/lib", false)]),
+            []
+        );
+    }
+
+    #[test]
+    fn code_in_tmp_itself_is_seen_with_all_that_is_there() {
+        let here = tempfile::tempdir_in(TMP).expect("a directory");
+        let all = arranged(vec![view(TMP, false)]);
+        assert!(all.contains(&view(here.path(), false)), "{all:?}");
+        assert!(!all.contains(&view(TMP, false)));
+        assert_eq!(arranged(vec![view(TMP, true)]), [], "a variable may name /tmp");
     }
 }

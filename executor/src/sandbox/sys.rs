@@ -67,6 +67,37 @@ pub fn open_tree(path: &CStr) -> std::io::Result<RawFd> {
     Ok(RawFd::try_from(fd).unwrap_or(-1))
 }
 
+/// Makes a tree that is not attached read-only, and leaves all else of it as it is.
+pub fn make_read_only(tree: RawFd) -> std::io::Result<()> {
+    /// `struct mount_attr` of the kernel.
+    #[repr(C)]
+    struct Attributes {
+        set: u64,
+        clear: u64,
+        propagation: u64,
+        user: u64,
+    }
+    const READ_ONLY: u64 = 1;
+    let attributes = Attributes {
+        set: READ_ONLY,
+        clear: 0,
+        propagation: 0,
+        user: 0,
+    };
+    // SAFETY: the path ends with NUL; the structure has the size given.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree,
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | libc::AT_RECURSIVE,
+            &raw const attributes,
+            size_of::<Attributes>(),
+        )
+    };
+    call(result).map(drop)
+}
+
 pub fn move_mount(tree: RawFd, path: &CStr) -> std::io::Result<()> {
     const FROM_EMPTY_PATH: c_int = 4;
     // SAFETY: both paths are strings that end with NUL.
@@ -83,7 +114,7 @@ pub fn move_mount(tree: RawFd, path: &CStr) -> std::io::Result<()> {
     call(result).map(drop)
 }
 
-/// Makes what a mount can be put onto.
+/// Makes what a mount can be put onto, if it is not there.
 pub fn make(path: &CStr, directory: bool) -> std::io::Result<()> {
     // SAFETY: the path is a string that ends with NUL; the descriptor is closed once.
     let result = unsafe {
@@ -93,7 +124,10 @@ pub fn make(path: &CStr, directory: bool) -> std::io::Result<()> {
             libc::close(libc::open(path.as_ptr(), libc::O_CREAT | libc::O_CLOEXEC, 0o600))
         }
     };
-    call(c_long::from(result)).map(drop)
+    match call(c_long::from(result)) {
+        Err(error) if error.raw_os_error() != Some(libc::EEXIST) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 pub fn go_to(directory: &CStr) -> std::io::Result<()> {

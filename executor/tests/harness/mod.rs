@@ -62,6 +62,9 @@ impl Made<'_> {
             let text = format!("#!/usr/bin/env python3\n{CLIENT}\n{text}");
             write(&code.join("extensions").join(name), &text);
         }
+        // What a variable names, and what is in it, is the handler's too.
+        std::fs::create_dir(here.path().join("notes")).expect("made");
+        write(&here.path().join("notes/seen"), "");
         let spec = FunctionSpec {
             name: FunctionName::new("f"),
             runtime: Runtime::parse("python3.12").expect("known"),
@@ -72,10 +75,16 @@ impl Made<'_> {
             freeze: true,
             logging: Logging::Text,
             timeout: self.timeout,
-            environment: BTreeMap::from([(
-                "SEEN".to_owned(),
-                here.path().join("seen").display().to_string(),
-            )]),
+            environment: BTreeMap::from([
+                (
+                    "SEEN".to_owned(),
+                    here.path().join("notes/seen").display().to_string(),
+                ),
+                (
+                    "NOTES".to_owned(),
+                    here.path().join("notes").display().to_string(),
+                ),
+            ]),
             duration: Duration::from_millis(10),
         };
         let reactor = Reactor::new().expect("a reactor");
@@ -161,12 +170,12 @@ impl World {
     /// Ends it, and reads what its processes noted in `SEEN`.
     pub fn end(self) -> String {
         self.executor.stop();
-        std::fs::read_to_string(self.here.path().join("seen")).unwrap_or_default()
+        std::fs::read_to_string(self.here.path().join("notes/seen")).unwrap_or_default()
     }
 
     /// What was noted so far.
     pub fn seen(&self) -> String {
-        std::fs::read_to_string(self.here.path().join("seen")).unwrap_or_default()
+        std::fs::read_to_string(self.here.path().join("notes/seen")).unwrap_or_default()
     }
 
     #[track_caller]
