@@ -149,11 +149,10 @@ fn failure(expected: &Invocation, event: &SeenEvent<'_>) -> Diagnostic {
         shorten(why.trim_matches([':', ' ']))
     );
     let problem = Diagnostic::new("E207", what).at(expected.function.span, "expected to succeed");
-    let problem = problem.note(format!(
-        "{} attempts; the last ended in `{}`",
-        event.attempts.len(),
-        event.outcome()
-    ));
+    let problem = problem.note(match event.attempts.len() {
+        1 => format!("its attempt ended in `{}`", event.outcome()),
+        n => format!("{n} attempts; the last ended in `{}`", event.outcome()),
+    });
     problem.help("if it is meant to fail, expect its `outcome` or list its `attempts`")
 }
 

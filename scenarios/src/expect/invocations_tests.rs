@@ -287,3 +287,70 @@ fn many_events_are_paired_in_a_moment() {
         assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
     }
 }
+
+/// Words of a line: a document, an outcome and a count, each with what it means.
+type Words<T> = (&'static str, T);
+type Count = fn(usize) -> bool;
+
+#[test]
+fn a_pairing_is_found_exactly_where_there_is_one() {
+    let documents: [Words<Option<&str>>; 3] = [
+        ("", None),
+        (", event: { a: 1 }", Some(A.0)),
+        (", event: { b: 1 }", Some(B.0)),
+    ];
+    let outcomes: [Words<&str>; 3] = [("", "ok"), (", outcome: ok", "ok"), (", outcome: error", "error")];
+    let counts: [Words<Count>; 7] = [
+        ("", |n| n == 1),
+        (", times: 2", |n| n == 2),
+        (", times: { $gte: 1 }", |n| n >= 1),
+        (", times: { $lte: 1 }", |n| n <= 1),
+        (", times: { $gte: 1, $lte: 2 }", |n| (1..=2).contains(&n)),
+        (", times: { $gte: 2 }", |n| n >= 2),
+        (", times: { $gte: 0 }", |_| true),
+    ];
+    let mut state = 7_u64;
+    let mut any = |n: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).expect("31 bits") % n
+    };
+    let mut passed = [0; 2];
+    for _ in 0..2000 {
+        let events: Vec<_> = (0..any(6))
+            .map(|_| ([A.0, B.0][any(2)], ["ok", "error"][any(2)], ""))
+            .collect();
+        let lines: Vec<_> = (0..=any(3))
+            .map(|_| (documents[any(3)], outcomes[any(3)], counts[any(7)]))
+            .collect();
+        let holds = |line: usize, e: usize| {
+            let (document, outcome, _) = lines[line];
+            document.1.is_none_or(|document| document == events[e].0) && outcome.1 == events[e].1
+        };
+        for in_order in [true, false] {
+            // Every way to give each event to a line.
+            let ways = lines
+                .len()
+                .pow(u32::try_from(events.len()).expect("a few events"));
+            let exists = (0..ways).any(|way| {
+                let owner =
+                    |e: usize| way / lines.len().pow(u32::try_from(e).expect("a few events")) % lines.len();
+                let all = 0..events.len();
+                all.clone().all(|e| holds(owner(e), e))
+                    && (!in_order || all.clone().skip(1).all(|e| owner(e - 1) <= owner(e)))
+                    && (0..lines.len())
+                        .all(|i| (lines[i].2.1)(all.clone().filter(|e| owner(*e) == i).count()))
+            });
+            let list: Vec<String> = lines
+                .iter()
+                .map(|(d, o, c)| format!("{{ function: f{}{}{} }}", d.0, o.0, c.0))
+                .collect();
+            let expected = format!("any_order: {}\ninvocations: [{}]\n", !in_order, list.join(", "));
+            let found = codes(&expected, &events);
+            assert_eq!(found.is_empty(), exists, "{expected}{events:?}\n{found:?}");
+            passed[usize::from(in_order)] += usize::from(exists);
+        }
+    }
+    assert!(passed.iter().all(|n| *n > 60), "{passed:?}");
+}

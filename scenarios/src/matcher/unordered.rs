@@ -64,8 +64,8 @@ impl Matching {
             from: vec![None; fitting.len()],
             seen: vec![false; fitting.len()],
         };
-        for i in 0..fitting.len() {
-            while self.counts[i] < capacity[i] && search.give(i, &mut self.owner) {
+        for (i, capacity) in capacity.iter().enumerate() {
+            while self.counts[i] < *capacity && search.give(i, &mut self.owner) {
                 self.counts[i] += 1;
             }
         }
