@@ -108,3 +108,43 @@ fn now_is_the_start_of_the_run_in_every_command() {
         "{text}"
     );
 }
+
+#[test]
+fn a_run_leaves_the_journal_of_another_that_still_goes_on() {
+    let scenario = format!(
+        "schema: 1\n{FUNCTION}steps:\n  - invoke: {{ function: f, type: event }}\nexpect: {{ invocations: [{{ function: f }}] }}\n"
+    );
+    let here = files(&[
+        ("a.yaml", &scenario),
+        (
+            "code/app.py",
+            "import os\ndef handler(event, context): os._exit(3)\n",
+        ),
+    ]);
+    let runs = here.path().join(".triggerfish/runs");
+    let test = || run(here.path(), &["test", "a.yaml"]);
+    let shown = |text: &str| -> String {
+        let line = text.lines().find(|line| line.starts_with("show "));
+        line.and_then(|line| line.split(' ').next_back())
+            .unwrap_or_else(|| panic!("{text}"))
+            .to_owned()
+    };
+    let (code, text) = test();
+    assert_eq!(code, Some(1), "a crash is no success: {text}");
+    assert!(text.contains("error[E207]"), "{text}");
+    let first = here.path().join(shown(&text));
+    assert_eq!(first.parent(), Some(runs.as_path()), "{text}");
+    let other = scenarios::runs::FileRecorder::create(&first).expect("a journal");
+    let (_, text) = test();
+    let second = shown(&text);
+    assert_eq!(
+        here.path().join(&second),
+        first.with_file_name("a.yaml-2"),
+        "{text}"
+    );
+    let (code, text) = run(here.path(), &["show", &second]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("crash"), "{text}");
+    drop(other);
+    assert_eq!(here.path().join(shown(&test().1)), first);
+}

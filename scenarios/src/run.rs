@@ -36,7 +36,7 @@ use stage::Stage;
 pub struct Options {
     /// Overrides the file's seed.
     pub seed: Option<u64>,
-    /// Where the journal goes; `None` keeps it in memory.
+    /// Where the journal goes, if no other run writes there; `None` keeps it in memory.
     pub journal: Option<PathBuf>,
     /// Ends the run early.
     pub stop: Stop,
@@ -64,6 +64,8 @@ pub struct Run {
     pub expects_nothing: bool,
     /// The journal.
     pub lines: Vec<Line>,
+    /// The directory that it was written to.
+    pub journal: Option<PathBuf>,
     /// Where virtual time started.
     pub start: Timestamp,
     /// Virtual time that passed until the last event.
@@ -177,6 +179,7 @@ pub fn run(scenario: &Scenario, options: &Options) -> Run {
         failed: Vec::new(),
         expects_nothing: expects_nothing(scenario),
         lines: Vec::new(),
+        journal: None,
         start: scenario.clock_start,
         virtual_time: Duration::ZERO,
         real: Duration::ZERO,

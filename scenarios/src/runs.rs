@@ -1,7 +1,9 @@
 //! Journals on disk: `.triggerfish/runs/<id>/journal.jsonl`.
 //!
-//! Owns writing and reading of the files. A crash loses at most the last line; a full disk is remembered and
-//! told at the end, the run itself goes on. Deliberately absent: what the lines mean.
+//! Owns writing and reading of the files. Lines go to the file when the fabric rests, or earlier where they are many: a
+//! crash loses what came since, and may tear the last line. Nothing is synced, so a machine that goes down may lose more.
+//! Where a disk is full, the journal ends and that is logged; the run itself goes on. Deliberately absent: what the lines
+//! mean.
 
 use std::fs::{File, TryLockError};
 use std::io::{BufWriter, Write};
@@ -23,20 +25,40 @@ pub struct FileRecorder {
 }
 
 impl FileRecorder {
-    /// Makes the run's directory and an empty journal in it.
+    /// Makes the run's directory and an empty journal in it. While another run writes the journal there, its directory is
+    /// left to it, and this one's ends in `-2`, or the next number that is free.
     ///
     /// # Errors
     /// The directory or the file cannot be made.
     pub fn create(run: &Path) -> std::io::Result<Self> {
-        std::fs::create_dir_all(run)?;
-        let path = run.join(JOURNAL);
-        let file = File::create(&path)?;
-        // Only a mark for [`is_written`]; where locks do not exist, the run goes on without.
-        let _ = file.try_lock();
-        Ok(FileRecorder {
-            file: Some(BufWriter::new(file)),
-            path,
-        })
+        let mut directory = run.to_owned();
+        let mut number = 1;
+        loop {
+            std::fs::create_dir_all(&directory)?;
+            let path = directory.join(JOURNAL);
+            let file = File::options()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path)?;
+            // Where locks do not exist, the run goes on without.
+            if !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+                file.set_len(0)?;
+                return Ok(FileRecorder {
+                    file: Some(BufWriter::new(file)),
+                    path,
+                });
+            }
+            number += 1;
+            let mut name = run.as_os_str().to_owned();
+            name.push(format!("-{number}"));
+            directory = PathBuf::from(name);
+        }
+    }
+
+    /// Where the journal is.
+    pub fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(&self.path)
     }
 }
 
@@ -104,7 +126,7 @@ pub enum ReadError {
     Version(PathBuf, u64),
 }
 
-/// Reads a run's directory, or a journal file. A torn last line is left out.
+/// Reads a run's directory, or a journal file. A torn last line is left out, even if it ends inside a character.
 ///
 /// # Errors
 /// The file is missing, or a line before the last is no entry.
@@ -114,13 +136,16 @@ pub fn read(path: &Path) -> Result<Vec<Line>, ReadError> {
     } else {
         path.to_owned()
     };
-    let text = std::fs::read_to_string(&file).map_err(|e| ReadError::Io(file.clone(), e))?;
+    let bytes = std::fs::read(&file).map_err(|e| ReadError::Io(file.clone(), e))?;
     let mut lines = Vec::new();
-    let count = text.lines().count();
-    for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
-        match serde_json::from_str::<Line>(line) {
+    let written = bytes.split(|byte| *byte == b'\n').enumerate();
+    let mut written = written
+        .filter(|(_, line)| !line.trim_ascii().is_empty())
+        .peekable();
+    while let Some((i, line)) = written.next() {
+        match serde_json::from_slice::<Line>(line) {
             Ok(line) => lines.push(line),
-            Err(_) if i + 1 == count => break,
+            Err(_) if written.peek().is_none() => break,
             Err(error) => return Err(ReadError::Line(file, i + 1, error)),
         }
         if i == 0
@@ -194,7 +219,15 @@ fn more(count: usize, listed: usize) -> String {
     }
 }
 
-/// The directory or journal of a run: by its path, by the scenario's file, or by a part of its name below `root`.
+/// Whether a directory is called as [`FileRecorder::create`] calls those of runs at the same time as `first`.
+fn is_run_of(run: &str, first: &str) -> bool {
+    let scenario = first.ends_with(".yaml") || first.ends_with(".yml");
+    let number = run.strip_prefix(first).map(|rest| rest.strip_prefix('-'));
+    run == first || scenario && matches!(number, Some(Some(number)) if number.parse::<u32>().is_ok())
+}
+
+/// The directory or journal of a run: by its path, by the scenario's file, or by a part of its name below `root`. Of runs of
+/// one scenario that were at the same time, the one that wrote last.
 ///
 /// # Errors
 /// There is none, or more than one.
@@ -219,6 +252,14 @@ pub fn find(root: &Path, name: &str) -> Result<PathBuf, FindError> {
     let found: Vec<&String> = all.iter().filter(|run| run.contains(name)).collect();
     match *found {
         [only] => Ok(root.join(only)),
+        [first, ..] if found.iter().all(|run| is_run_of(run, first)) => {
+            let written = |run: &&&String| {
+                let journal = std::fs::metadata(root.join(run).join(JOURNAL));
+                journal.and_then(|journal| journal.modified()).ok()
+            };
+            let last = found.iter().max_by_key(written).unwrap_or(&first);
+            Ok(root.join(last))
+        }
         [] => Err(FindError::None {
             name: name.to_owned(),
             root: root.to_owned(),
@@ -254,6 +295,63 @@ mod tests {
         assert!(is_written(root.path()));
         drop(recorder);
         assert!(!is_written(root.path()));
+    }
+
+    #[test]
+    fn a_directory_that_a_run_still_writes_is_left_to_it() {
+        let root = tempfile::tempdir().unwrap();
+        let run = root.path().join("a.yaml");
+        let mut first = FileRecorder::create(&run).unwrap();
+        assert_eq!(first.directory(), run);
+        let line = Line {
+            n: 0,
+            t: Timestamp::VIRTUAL_START,
+            entry: Entry::Unknown,
+        };
+        first.record(&line, b"of the first");
+        first.flush();
+        let second = FileRecorder::create(&run).unwrap();
+        assert_eq!(second.directory(), root.path().join("a.yaml-2"));
+        let third = FileRecorder::create(&run).unwrap();
+        assert_eq!(third.directory(), root.path().join("a.yaml-3"));
+        let text = |run: &Path| std::fs::read_to_string(run.join(JOURNAL)).unwrap();
+        assert_eq!(text(&run), "of the first\n");
+        drop((first, second));
+        let again = FileRecorder::create(&run).unwrap();
+        assert_eq!(again.directory(), run);
+        assert_eq!(text(&run), "", "a new journal begins empty");
+        let found = |name: &str| find(root.path(), name).map_err(|error| error.to_string());
+        assert_eq!(found("a.yaml"), Ok(run.clone()), "a whole name");
+        let later = std::time::SystemTime::now() + std::time::Duration::from_secs(9);
+        let journal = File::options()
+            .write(true)
+            .open(root.path().join("a.yaml-2").join(JOURNAL));
+        journal.unwrap().set_modified(later).unwrap();
+        assert_eq!(
+            found("a.y"),
+            Ok(root.path().join("a.yaml-2")),
+            "the last of one scenario's runs"
+        );
+        drop(FileRecorder::create(&root.path().join("ba.yaml")).unwrap());
+        assert!(found("a.y").is_err(), "two scenarios");
+    }
+
+    #[test]
+    fn a_journal_torn_inside_a_character_is_read_up_to_there() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join(JOURNAL);
+        let whole = r#"{"n":0,"t":0,"k":"log","name":"inv:f/x#1","line":"é"}"#;
+        let torn = &whole.as_bytes()[..=whole.find('é').unwrap()];
+        assert!(std::str::from_utf8(torn).is_err());
+        std::fs::write(&path, [whole.as_bytes(), b"\r\n", torn].concat()).unwrap();
+        assert_eq!(read(&path).unwrap().len(), 1);
+        std::fs::write(&path, [torn, b"\n", whole.as_bytes()].concat()).unwrap();
+        assert!(
+            read(&path)
+                .unwrap_err()
+                .to_string()
+                .contains(":1: not a journal line")
+        );
     }
 
     #[test]

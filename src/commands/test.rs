@@ -152,11 +152,11 @@ fn run_one(one: &Loaded, args: &Test, stop: &Stop) -> Verdict {
         }
     };
     verdict.name.clone_from(&scenario.name);
-    // The same scenario always writes to the same place, so runs do not pile up.
+    // The same scenario always writes to the same place, so runs do not pile up; runs at the same time do not share it.
     let journal = args.runs.join(runs::directory_name(&one.place));
     let options = Options {
         seed: args.seed,
-        journal: Some(journal.clone()),
+        journal: Some(journal),
         stop: stop.clone(),
     };
     let first = run::run(scenario, &options);
@@ -182,7 +182,7 @@ fn run_one(one: &Loaded, args: &Test, stop: &Stop) -> Verdict {
             break;
         }
     }
-    verdict.journal = Some(journal);
+    verdict.journal.clone_from(&first.journal);
     verdict.run = Some(first);
     verdict
 }

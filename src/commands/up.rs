@@ -162,12 +162,14 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         calls: AtomicU64::new(0),
     };
     let server = reactor.spawn(gateway::serve(Arc::new(shared), listener, stop.clone()));
-    let journal = new_run(&args.runs)
+    let recorder = new_run(&args.runs)
+        .and_then(|run| FileRecorder::create(&run))
         .with_context(|| format!("failed to make a run's directory in {}", args.runs.display()))?;
+    let journal = recorder.directory().to_owned();
     let color = super::colors(std::io::stdout().is_terminal());
     let screen = Screen::start()?;
     let recorders: Vec<Box<dyn Recorder + Send>> = vec![
-        Box::new(FileRecorder::create(&journal)?),
+        Box::new(recorder),
         Box::new(Terminal::new(color, screen.pen())),
         Box::<CycleWatch>::default(),
     ];

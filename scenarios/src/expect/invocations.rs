@@ -31,7 +31,14 @@ pub fn judge(expect: &Expect, seen: &Seen<'_>, out: &mut Vec<Diagnostic>) {
                     chosen.len(),
                     expected.function.value
                 );
-                out.push(with_mismatches(Diagnostic::new("E203", what), times, &found));
+                let mut problem = with_mismatches(Diagnostic::new("E203", what), times, &found);
+                let left = explained.left_for(expected, seen);
+                if left > 0 && !expect.any_order {
+                    problem = problem
+                        .note(format!("{left} more like this came out of their order"))
+                        .help("`any_order: true` counts them wherever they stand");
+                }
+                out.push(problem);
             }
         } else if chosen.is_empty() {
             out.push(missing(
@@ -94,15 +101,42 @@ fn missing(expected: &Invocation, instead: Option<&SeenEvent<'_>>, seen: &Seen<'
     problem
 }
 
-/// Where success was taken for granted, a failure explains everything else and is told alone.
-fn judge_one(expect: &Expect, expected: &Invocation, event: &SeenEvent<'_>, out: &mut Vec<Diagnostic>) {
+/// What is wrong with an event, its document aside. Where success was taken for granted, a failure explains everything
+/// else and is told alone.
+pub(super) fn judge_one(
+    expect: &Expect,
+    expected: &Invocation,
+    event: &SeenEvent<'_>,
+    out: &mut Vec<Diagnostic>,
+) {
     let before = out.len();
     judge_details(expect, expected, event, out);
-    let granted = expected.attempts.is_none() && expected.outcome.is_none();
-    if out.len() > before && granted && ["error", "crash", "timeout"].contains(&event.outcome()) {
+    // In the middle of a scenario a retry may still come.
+    let ended = !expect.at_step || event.how.is_some() || out.len() > before;
+    if ended && grants_success(expected) && FAILURES.contains(&event.outcome()) {
         out.truncate(before);
         out.push(failure(expected, event));
     }
+}
+
+/// Outcomes of a handler that ran and did not succeed.
+const FAILURES: &[&str] = &["error", "crash", "timeout"];
+
+/// Whether nothing that an expectation says allows for a failure at the end.
+fn grants_success(expected: &Invocation) -> bool {
+    let attempts = expected.attempts.as_ref().map(|attempts| &attempts.value);
+    let last = attempts.and_then(|attempts| attempts.last());
+    let none = |times| pairing::is(times, 0) && !pairing::is(times, 1);
+    expected.outcome.is_none()
+        && last.is_none_or(|last| last.outcome.is_none() && last.error.is_none())
+        && !expected.times.as_ref().is_some_and(none)
+        && !shows_error(expected)
+}
+
+/// Whether the answer that is expected is an error document.
+fn shows_error(expected: &Invocation) -> bool {
+    let response = expected.response.as_ref();
+    response.is_some_and(|node| node.get("errorType").is_some() || node.get("errorMessage").is_some())
 }
 
 fn failure(expected: &Invocation, event: &SeenEvent<'_>) -> Diagnostic {
@@ -115,21 +149,14 @@ fn failure(expected: &Invocation, event: &SeenEvent<'_>) -> Diagnostic {
         shorten(why.trim_matches([':', ' ']))
     );
     let problem = Diagnostic::new("E207", what).at(expected.function.span, "expected to succeed");
-    let problem = problem.note(format!(
-        "{} attempts; the last ended in `{}`",
-        event.attempts.len(),
-        event.outcome()
-    ));
+    let problem = problem.note(match event.attempts.len() {
+        1 => format!("its attempt ended in `{}`", event.outcome()),
+        n => format!("{n} attempts; the last ended in `{}`", event.outcome()),
+    });
     problem.help("if it is meant to fail, expect its `outcome` or list its `attempts`")
 }
 
-/// Everything about an event but its document.
-pub(super) fn judge_details(
-    expect: &Expect,
-    expected: &Invocation,
-    event: &SeenEvent<'_>,
-    out: &mut Vec<Diagnostic>,
-) {
+fn judge_details(expect: &Expect, expected: &Invocation, event: &SeenEvent<'_>, out: &mut Vec<Diagnostic>) {
     let function = &expected.function.value;
     match &expected.attempts {
         Some(attempts) => judge_attempts(function, attempts, event, out),
@@ -275,7 +302,10 @@ fn error_logs(
     let is_error = |line: &str| line.starts_with("[ERROR]") || line.contains("\tERROR\t");
     for (e, event) in seen.events.iter().enumerate() {
         let expected = explained.expectation_of(e).map(|i| &expect.invocations[i]);
-        let meant = expected.is_some_and(|expected| expected.logs.is_some() || expects_failure(expected));
+        let meant = expected.is_some_and(|expected| {
+            let shown = shows_error(expected) && FAILURES.contains(&event.outcome());
+            expected.logs.is_some() || expects_failure(expected) || shown
+        });
         let listed = expect
             .logs
             .iter()

@@ -110,6 +110,7 @@ impl<'a> Stage<'a> {
             vec![Box::new(MemoryRecorder::new(Arc::clone(lines)))];
         if let Some(path) = &options.journal {
             let file = FileRecorder::create(path).map_err(|e| problem(format!("{}: {e}", path.display())))?;
+            run.journal = Some(file.directory().to_owned());
             recorders.push(Box::new(file));
         }
         let hands = VirtualHands::new(executor, watched, Faults::new(assemble::faults(scenario)));
