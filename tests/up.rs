@@ -68,7 +68,7 @@ impl Up {
 
     fn interrupt(mut self) -> String {
         interrupt(&self.child);
-        let last = self.until(" events: ");
+        let last = self.until(" dropped, ");
         assert!(self.child.wait().expect("it ends").success());
         last
     }
@@ -190,7 +190,7 @@ fn what_was_stopped_comes_again() {
     up.until("| waits");
     assert!(
         up.interrupt()
-            .contains("1 events: 0 done, 0 dead, 0 dropped, 1 open")
+            .contains("1 event: 0 done, 0 dead, 0 dropped, 1 open")
     );
     std::fs::write(
         demo.join("describe/app.py"),
@@ -199,7 +199,7 @@ fn what_was_stopped_comes_again() {
     .expect("written");
     let up = Up::start(&demo);
     up.until("at last");
-    assert!(up.interrupt().contains("1 events: 1 done"));
+    assert!(up.interrupt().contains("1 event: 1 done"));
 }
 
 /// What a source tells a fabric that never runs would be told to nobody.
