@@ -88,6 +88,9 @@ impl Terminal {
                 let then = after_stop(event).map_or(String::new(), |then| format!("; {then}"));
                 format!("{}  stopped{then}", short(event.path()))
             }
+            Entry::Done { event, how, to, .. } if how != "success" && to == "caller" => {
+                format!("{}  given up: {how}, its caller was told", short(event.path()))
+            }
             Entry::Done { event, how, to, .. } if how != "success" => {
                 format!("{}  given up: {how}, record to {to}", short(event.path()))
             }

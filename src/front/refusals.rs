@@ -28,10 +28,10 @@ impl Refusals {
         }
     }
 
-    /// Tells of a request that was answered with an error of its caller, or that asked for what is not here.
+    /// Tells of a request that was answered with an error of its caller, or that asked for what is not here. A call
+    /// that is throttled was taken: its event is told.
     pub fn tell(&self, method: &str, path: &str, problem: &ApiError) {
-        // An end that comes, and a handler's, are told elsewhere.
-        if !matches!(problem.status, 400..=499 | 501) {
+        if !matches!(problem.status, 400..=428 | 430..=499 | 501) {
             return;
         }
         let time = system_now().iso_millis();

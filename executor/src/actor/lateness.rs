@@ -42,7 +42,7 @@ impl Actor {
 fn slow_start(runtime: &Runtime, seconds: f64) -> String {
     match runtime {
         Runtime::Python(_) | Runtime::Node(_) => format!(
-            "[triggerfish] the code outside the handler took longer than {seconds} s, so it is started once more: `limits: {{ init: … }}` allows it more"
+            "[triggerfish] the code outside the handler took longer than `limits: {{ init }}`, {seconds} s: it is started once more"
         ),
         Runtime::Provided(_) | Runtime::Command(_) => format!(
             "[triggerfish] the runtime did not ask for an event within {seconds} s, so it is started once more: does the program speak the Runtime API of AWS_LAMBDA_RUNTIME_API?"
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn whose_start_is_slow_is_told() {
         let python = slow_start(&Runtime::Python("python3.12".to_owned()), 10.0);
-        assert!(python.contains("the code outside the handler took longer than 10 s"));
+        assert!(python.contains("the code outside the handler took longer than `limits: { init }`, 10 s"));
         let other = slow_start(&Runtime::Provided("provided.al2023".to_owned()), 0.5);
         assert!(other.contains("within 0.5 s") && other.contains("speak the Runtime API"));
     }
