@@ -148,3 +148,36 @@ fn a_run_leaves_the_journal_of_another_that_still_goes_on() {
     drop(other);
     assert_eq!(here.path().join(shown(&test().1)), first);
 }
+
+#[test]
+fn an_unknown_source_of_events_is_an_error() {
+    let here = files(&[]);
+    for (arguments, said) in [
+        (&["event", "sqs"][..], "the kinds of sources here are `s3`"),
+        (&["event", "s4", "put"], "did you mean `s3`?"),
+    ] {
+        let (code, text) = run(here.path(), arguments);
+        assert!(code == Some(2) && text.contains(said), "{text}");
+    }
+    let (code, text) = run(here.path(), &["event", "s3"]);
+    assert!(code == Some(0) && text.contains("put, copy, delete"), "{text}");
+}
+
+#[test]
+fn one_scenario_has_one_trace_wherever_it_is_told() {
+    let app = "def handler(event, context):\n    print('a\\x1b[2J')\n    return 1\n";
+    let scenario = format!(
+        "schema: 1\n{FUNCTION}steps:\n  - invoke: {{ function: f }}\nexpect: {{ logs: {{ f: [b] }}, closed: false }}\n"
+    );
+    let here = files(&[("a.yaml", &scenario), ("code/app.py", app)]);
+    let (_, text) = run(here.path(), &["test", "a.yaml"]);
+    let (_, after) = text.rsplit_once("trace ").expect("a trace");
+    let trace = after.get(..8).expect("8 digits");
+    let (_, json) = run(here.path(), &["test", "a.yaml", "--format", "json"]);
+    assert!(json.contains(&format!("\"trace\":\"{trace}")), "{trace}\n{json}");
+    let (_, shown) = run(here.path(), &["show", "a.yaml"]);
+    assert!(shown.contains(&format!("trace {trace}")), "{trace}\n{shown}");
+    assert!(!text.contains('\x1b') && text.contains("a\\u{1b}[2J"), "{text}");
+    let (_, linted) = run(here.path(), &["lint", "a.yaml"]);
+    assert!(linted.contains("1 file checked"), "{linted}");
+}

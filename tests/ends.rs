@@ -160,7 +160,7 @@ fn a_caller_that_waits_is_told_when_the_fabric_stops() {
     );
     let last = lines.last().expect("a last line");
     assert!(
-        last.starts_with("1 events: 0 done, 1 dead, 0 dropped, 0 open"),
+        last.starts_with("1 event: 0 done, 1 dead, 0 dropped, 0 open"),
         "{last}"
     );
     assert!(up.wait().expect("it ends").success());

@@ -68,7 +68,7 @@ impl Up {
 
     fn interrupt(mut self) -> String {
         interrupt(&self.child);
-        let last = self.until(" events: ");
+        let last = self.until(" dropped, ");
         assert!(self.child.wait().expect("it ends").success());
         last
     }
@@ -188,9 +188,14 @@ fn what_was_stopped_comes_again() {
     let up = Up::start(&demo);
     std::fs::write(demo.join("uploads/a"), "x").expect("written");
     up.until("| waits");
+    let last = up.interrupt();
     assert!(
-        up.interrupt()
-            .contains("1 events: 0 done, 0 dead, 0 dropped, 1 open")
+        last.contains("stopped; its source sends it again") && !last.contains("given up"),
+        "{last}"
+    );
+    assert!(
+        last.contains("1 event: 0 done, 0 dead, 0 dropped, 1 open"),
+        "{last}"
     );
     std::fs::write(
         demo.join("describe/app.py"),
@@ -199,7 +204,25 @@ fn what_was_stopped_comes_again() {
     .expect("written");
     let up = Up::start(&demo);
     up.until("at last");
-    assert!(up.interrupt().contains("1 events: 1 done"));
+    assert!(up.interrupt().contains("1 event: 1 done"));
+}
+
+/// Nothing of a refused call is in the journal, so the screen tells of it.
+#[test]
+fn a_refused_call_is_told() {
+    let here = project("");
+    let demo = here.path().join("demo");
+    let up = Up::start(&demo);
+    let address = up.address.clone();
+    let (mut caller, call) = common::caller(&address, "no-such");
+    call(&mut caller);
+    up.until("  api  POST /2015-03-31/functions/no-such/invocations  404 ResourceNotFoundException");
+    up.interrupt();
+    assert!(
+        journals(&demo)
+            .iter()
+            .all(|line| !line.to_string().contains("no-such"))
+    );
 }
 
 /// What a source tells a fabric that never runs would be told to nobody.

@@ -131,9 +131,10 @@ impl de::Error for DecodeError {
                 | de::Unexpected::Signed(_)
                 | de::Unexpected::Float(_)
         );
-        match scalar && wanted == "a string" {
-            true => error.help("put it in quotes to make it a string"),
-            false => error,
+        match wanted.as_str() {
+            "a string" if scalar => error.help("put it in quotes to make it a string"),
+            "a list" => error.help("write it as a list: `[..]`, also where it holds one thing"),
+            _ => error,
         }
     }
 

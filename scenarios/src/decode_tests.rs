@@ -137,6 +137,9 @@ fn errors_stand_at_the_key_or_value_at_fault() {
     );
     let (what, _, _) = fails::<Inner>("[1]");
     assert_eq!(what, "expected a map, found a list");
+    let (what, _, help) = fails::<Vec<String>>("{ $contains: x }");
+    assert_eq!(what, "expected a list, found a map");
+    assert!(help.starts_with("write it as a list"), "{help}");
 }
 
 #[test]

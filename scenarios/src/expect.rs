@@ -17,6 +17,7 @@ use serde_json::Value as Json;
 use crate::diagnostic::Diagnostic;
 use crate::matcher::{self, Mismatch, shorten};
 use crate::node::{Located, Node, Value};
+use crate::words::count_of;
 pub use model::{Expect, parse};
 use seen::Seen;
 
@@ -116,7 +117,11 @@ fn judge_sink(
     if actual.len() != records.value.len() {
         let what = match records.value.len() {
             0 => format!("sink `{}` is not empty", name.value),
-            n => format!("sink `{}` has {} records, not {n}", name.value, actual.len()),
+            n => format!(
+                "sink `{}` has {}, not {n}",
+                name.value,
+                count_of(actual.len(), "record")
+            ),
         };
         let expected = Value::List(records.value.clone());
         let expected = Node {
@@ -146,8 +151,8 @@ fn unexpected_records(expect: &Expect, seen: &Seen<'_>, out: &mut Vec<Diagnostic
     for (name, records) in seen.sinks() {
         if !expect.sinks.iter().any(|(expected, _)| expected.value == name) {
             let what = format!(
-                "sink `{name}` got {} records that no line explains",
-                records.len()
+                "sink `{name}` got {} that no line explains",
+                count_of(records.len(), "record")
             );
             let first = records
                 .first()
@@ -177,7 +182,7 @@ fn judge_object(path: &Located<String>, node: &Node, world: &World<'_>, out: &mu
                 .at(path.span, "expected");
             out.push(match near {
                 Some(near) => problem.help(format!("there is {bucket}/{near}")),
-                None => problem.note(format!("{bucket} holds {} objects", objects.len())),
+                None => problem.note(format!("{bucket} holds {}", count_of(objects.len(), "object"))),
             });
         }
         return;

@@ -35,5 +35,6 @@ pub mod screen;
 pub mod stop;
 pub mod timeline;
 pub mod vars;
+pub mod words;
 pub mod world;
 pub mod yaml;

@@ -6,6 +6,7 @@ use router::journal::{Entry, Line, Recorder};
 
 use crate::matcher::shorten;
 use crate::screen::Pen;
+use crate::words::{after_stop, escaped, escaped_line};
 
 /// Longer lines of handlers are cut on the screen; the journal has them whole.
 const LONGEST_LINE: usize = 2000;
@@ -43,18 +44,21 @@ impl Terminal {
                 refused,
             } => {
                 let note = match (events.is_empty(), refused.first()) {
-                    (true, Some((route, why))) => format!("  (route {route} does not take it: {why})"),
+                    (true, Some((route, why))) => {
+                        format!("  (route {route} does not take it: {})", escaped(why))
+                    }
                     (true, None) => "  (no route)".to_owned(),
                     _ => String::new(),
                 };
-                format!("{source}  {kind} {subject}{}", paint("2", &note))
+                format!("{source}  {kind} {}{}", escaped(subject), paint("2", &note))
             }
-            Entry::Step { what, .. } => paint("2", what),
-            Entry::Log { name, line } => format!(
-                "{}  | {}",
-                short(name.path()),
-                cut(line).replace('\r', "\n             | ")
-            ),
+            Entry::Step { what, .. } => paint("2", &escaped(what)),
+            // A return within a line is how clients of AWS write several as one.
+            Entry::Log { name, line } => {
+                let cut = cut(line);
+                let lines: Vec<_> = cut.split('\r').map(escaped_line).collect();
+                format!("{}  | {}", short(name.path()), lines.join("\n             | "))
+            }
             Entry::Res {
                 name,
                 outcome,
@@ -73,21 +77,30 @@ impl Terminal {
                 format!(
                     "{}  {word} {millis:.1} ms{cold}  {}",
                     short(name.path()),
-                    shorten(&body.json().to_string())
+                    escaped(&shorten(&body.json().to_string()))
                 )
             }
             Entry::Retry { event, due, why } => {
                 let wait = due.since(line.t).as_secs();
-                format!("{}  waits {wait} s: {why}", short(event.path()))
+                format!("{}  waits {wait} s: {}", short(event.path()), escaped(why))
+            }
+            Entry::Done { event, how, .. } if how == "stopped" => {
+                let then = after_stop(event).map_or(String::new(), |then| format!("; {then}"));
+                format!("{}  stopped{then}", short(event.path()))
+            }
+            Entry::Done { event, how, to, .. } if how != "success" && to == "caller" => {
+                format!("{}  given up: {how}, its caller was told", short(event.path()))
             }
             Entry::Done { event, how, to, .. } if how != "success" => {
                 format!("{}  given up: {how}, record to {to}", short(event.path()))
             }
-            Entry::Sink { sink, body, .. } => format!("{sink}  got {}", shorten(&body.json().to_string())),
+            Entry::Sink { sink, body, .. } => {
+                format!("{sink}  got {}", escaped(&shorten(&body.json().to_string())))
+            }
             // It comes after the outcome: only when the environment is at rest it is known.
             Entry::Real { name, figures } => {
                 let left = figures.get("unfinished")?;
-                format!("{}  {}", short(name.path()), paint("33", left))
+                format!("{}  {}", short(name.path()), paint("33", &escaped(left)))
             }
             Entry::Late { .. } => "a late answer was ignored".to_owned(),
             _ => return None,
@@ -130,5 +143,66 @@ impl Recorder for Terminal {
             self.pen.write(&self.held);
             self.held.clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+    use super::*;
+    use crate::screen::Screen;
+    use router::name::{Name, RouteName, SourceName};
+    use router::time::Timestamp;
+
+    fn told(entry: Entry) -> String {
+        let line = Line {
+            n: 1,
+            t: Timestamp::VIRTUAL_START,
+            entry,
+        };
+        let text = Terminal::new(false, Screen::start().unwrap().pen()).text(&line);
+        text.unwrap_or_default().split_off("00:00:00.000  ".len())
+    }
+
+    fn done(event: &str, to: &str) -> Entry {
+        Entry::Done {
+            event: Name::new(event),
+            how: "stopped".to_owned(),
+            executions: 1,
+            to: to.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_was_stopped_is_not_given_up() {
+        assert_eq!(
+            told(done("evt:live/uploads/1", "nowhere")),
+            "live/uploads/1  stopped; its source sends it again in the next run, unless on_start: ignore"
+        );
+        assert_eq!(told(done("evt:api/1", "nowhere")), "api/1  stopped");
+        assert_eq!(told(done("evt:api/2", "caller")), "api/2  stopped");
+    }
+
+    #[test]
+    fn neither_a_key_nor_a_log_fakes_a_line() {
+        let seen = told(Entry::Src {
+            source: SourceName::new("uploads"),
+            kind: "ObjectCreated:Put".to_owned(),
+            subject: "new\nline\x1b[2J".to_owned(),
+            events: Vec::new(),
+            refused: vec![(RouteName::new("u-h"), "key does not end in .jpg".to_owned())],
+        });
+        assert_eq!(
+            seen,
+            "uploads  ObjectCreated:Put new\\nline\\u{1b}[2J  (route u-h does not take it: key does not end in .jpg)"
+        );
+        let log = |line: &str| {
+            told(Entry::Log {
+                name: Name::new("inv:f/api/1#1"),
+                line: line.to_owned(),
+            })
+        };
+        assert_eq!(log("a\tb\x1b[31m"), "f/api/1#1  | a\tb\\u{1b}[31m");
+        assert_eq!(log("a\rb"), "f/api/1#1  | a\n             | b");
     }
 }

@@ -9,6 +9,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::diagnostic::{Diagnostic, Files};
 use crate::node::Span;
+use crate::words::escaped_line;
 
 /// One diagnostic as text that ends with a line end.
 ///
@@ -32,7 +33,7 @@ pub fn render(files: &Files, diagnostic: &Diagnostic, color: bool) -> String {
         group = group.element(annotate_snippets::Origin::path(files.path(0)));
     }
     for note in notes {
-        group = group.element(Level::NOTE.message(note.as_str()));
+        group = group.element(Level::NOTE.message(harmless(note)));
     }
     let renderer = if color {
         Renderer::styled()
@@ -47,7 +48,7 @@ pub fn render(files: &Files, diagnostic: &Diagnostic, color: bool) -> String {
             Some(b'+') if color => ("\u{1b}[32m", "\u{1b}[0m"),
             _ => ("", ""),
         };
-        let _ = writeln!(text, "     {on}{line}{off}");
+        let _ = writeln!(text, "     {on}{}{off}", escaped_line(line));
     }
     if let Some(help) = &diagnostic.help {
         let (on, off) = if color {
@@ -55,9 +56,14 @@ pub fn render(files: &Files, diagnostic: &Diagnostic, color: bool) -> String {
         } else {
             ("", "")
         };
-        let _ = writeln!(text, "{on}help{off}: {help}");
+        let _ = writeln!(text, "{on}help{off}: {}", harmless(help));
     }
     text
+}
+
+/// A text of any number of lines that moves the cursor only by them: keys and logs of handlers are among it.
+fn harmless(text: &str) -> String {
+    text.split('\n').map(escaped_line).collect::<Vec<_>>().join("\n")
 }
 
 /// One snippet for each file with places, that of the main place first.

@@ -11,6 +11,7 @@ use crate::diagnostic::{Diagnostic, Files};
 use crate::render::render;
 use crate::run::Run;
 use crate::timeline::{span, timeline};
+use crate::words::{count_of, escaped_line};
 use router::journal::Entry;
 
 /// The longest name that is shown whole.
@@ -162,7 +163,9 @@ pub fn block(verdict: &Verdict, color: bool) -> String {
         if !log.is_empty() {
             let _ = writeln!(out, "log of {name}");
             log[shown..].iter().for_each(|line| {
-                let _ = writeln!(out, "   {}", line.replace('\r', "\n   "));
+                for part in line.split('\r').map(escaped_line) {
+                    let _ = writeln!(out, "   {part}");
+                }
             });
         }
     }
@@ -201,14 +204,10 @@ pub fn summary(verdicts: &[Verdict], real: Duration) -> String {
         0 => format!("{passed} passed"),
         _ => format!("{failed} failed, {passed} passed"),
     };
-    let noun = if invocations == 1 {
-        "invocation"
-    } else {
-        "invocations"
-    };
     let _ = write!(
         parts,
-        " · {invocations} {noun} · {} virtual in {:.2} s",
+        " · {} · {} virtual in {:.2} s",
+        count_of(invocations, "invocation"),
         span(virtual_time),
         real.as_secs_f64()
     );
@@ -228,8 +227,13 @@ pub fn summary(verdicts: &[Verdict], real: Duration) -> String {
     parts
 }
 
-/// One hash over the traces of all runs, in their order.
+/// The trace of the only run, or one hash over the traces of all, in their order.
 pub fn trace(verdicts: &[Verdict]) -> String {
+    if let [Verdict { run: Some(run), .. }] = verdicts
+        && !run.trace.is_empty()
+    {
+        return run.trace.clone();
+    }
     let traces: String = verdicts
         .iter()
         .filter_map(|v| v.run.as_ref())

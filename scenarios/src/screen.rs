@@ -70,7 +70,8 @@ impl Pen {
         let note = match self.left_out {
             0 => String::new(),
             lines => {
-                format!("… {lines} lines were left out, because nobody read them; the journal has them\n")
+                let lines = crate::words::count_of(lines, "line");
+                format!("… {lines} left out, because nobody read; the journal has every event\n")
             }
         };
         match self.pieces.try_send(note + piece) {

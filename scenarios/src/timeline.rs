@@ -15,6 +15,7 @@ use router::journal::{Entry, Line};
 use router::time::Timestamp;
 
 use crate::matcher::shorten;
+use crate::words::{after_stop, escaped};
 
 /// Lines shown at most.
 const LONGEST: usize = 200;
@@ -61,11 +62,11 @@ pub fn timeline(lines: &[Line], start: Timestamp, mark: Option<&str>) -> String 
             (true, true) => "└ ",
             (true, false) => "├ ",
         };
-        let left = format!("{branch}{}", row.left);
+        let left = format!("{branch}{}", escaped(&row.left));
         let text = format!(
             " {sign} {:<8}{left:<28} {}",
             clock(row.at.since(start)),
-            row.right
+            escaped(&row.right)
         );
         let _ = writeln!(out, "{}", text.trim_end());
     }
@@ -181,6 +182,10 @@ fn rows(lines: &[Line]) -> Vec<Row<'_>> {
                 let right = condition.map_or_else(|| shorten(&json.to_string()), str::to_owned);
                 push(sink.as_str(), true, sink.to_string(), right);
             }
+            Entry::Done { event, how, .. } if how == "stopped" => {
+                let then = after_stop(event).unwrap_or_default().to_owned();
+                push(event.as_str(), true, "stopped".to_owned(), then);
+            }
             Entry::Done { event, how, to, .. } if to == "nowhere" && how != "success" => {
                 push(
                     event.as_str(),
@@ -227,6 +232,37 @@ mod tests {
             assert_eq!(span(Duration::from_secs(seconds)), text);
         }
         assert_eq!(clock(Duration::from_millis(180_020)), "+3m00s");
+    }
+
+    #[test]
+    fn what_was_stopped_is_not_dropped() {
+        let stopped = |n: u64, event: &str| Line {
+            n,
+            t: Timestamp::VIRTUAL_START,
+            entry: Entry::Done {
+                event: router::name::Name::new(event),
+                how: "stopped".to_owned(),
+                executions: 0,
+                to: "nowhere".to_owned(),
+            },
+        };
+        let lines = [
+            stopped(1, "evt:live/uploads/1"),
+            stopped(2, "evt:live/uploads/2"),
+            stopped(3, "evt:api/1"),
+        ];
+        let told = timeline(&lines, Timestamp::VIRTUAL_START, None);
+        let rows: Vec<String> = told
+            .lines()
+            .map(|row| row.split_whitespace().skip(2).collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                "stopped its source sends it again in the next run, unless on_start: ignore ×2",
+                "stopped"
+            ]
+        );
     }
 
     #[test]

@@ -11,15 +11,18 @@ use crate::output::say;
 
 /// Runs `triggerfish event`.
 pub fn run(args: &Event) -> Result<u8> {
-    let (Some(source), Some(kind)) = (&args.source, &args.kind) else {
-        for row in ROWS {
-            say!("{}: {}, events {}", row.kind, row.summary, row.samples.join(", "));
-        }
+    let Some(source) = &args.source else {
+        ROWS.iter().for_each(describe);
         return Ok(super::OK);
     };
     let Some(row) = ROWS.iter().find(|row| row.kind == source.as_str()) else {
         let kinds: Vec<&str> = ROWS.iter().map(|row| row.kind).collect();
-        bail!("there is no source `{source}`; there are {}", kinds.join(", "));
+        let help = scenarios::decode::choices(source, &kinds, "kinds of sources");
+        bail!("there is no source `{source}`: {help}");
+    };
+    let Some(kind) = &args.kind else {
+        describe(row);
+        return Ok(super::OK);
     };
     let mut settings = BTreeMap::new();
     for pair in &args.set {
@@ -36,6 +39,10 @@ pub fn run(args: &Event) -> Result<u8> {
         },
     }
     Ok(super::OK)
+}
+
+fn describe(row: &Row) {
+    say!("{}: {}, events {}", row.kind, row.summary, row.samples.join(", "));
 }
 
 /// Runs `triggerfish schema`.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use scenarios::diagnostic::Files;
+use scenarios::words::count_of;
 use scenarios::{load, render, run};
 
 use super::select;
@@ -43,9 +44,9 @@ pub fn run(args: &Lint) -> Result<u8> {
     }
     let warnings = match warned {
         0 => String::new(),
-        1 => ", 1 warning".to_owned(),
-        n => format!(", {n} warnings"),
+        n => format!(", {}", count_of(n, "warning")),
     };
-    talk!("{count} files checked, {wrong} with errors{warnings}");
+    let files = count_of(count, "file");
+    talk!("{files} checked, {wrong} with errors{warnings}");
     Ok(if wrong == 0 { super::OK } else { super::USAGE })
 }

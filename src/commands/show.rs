@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use router::journal::{Entry, Line};
 use router::time::Timestamp;
-use scenarios::{runs, timeline};
+use scenarios::{runs, timeline, words};
 
 use crate::cli::{Format, Show};
 use crate::output::{self, say};
@@ -29,8 +29,9 @@ pub fn run(args: &Show) -> Result<u8> {
     } = &head.entry
     {
         say!(
-            "{scenario} · {tool} · {clock} clock · seed {seed} · started {}",
-            start.iso_millis()
+            "{} · {tool} · {clock} clock · seed {seed} · started {}",
+            words::escaped(scenario),
+            start.iso_millis(),
         );
     }
     output::result(format_args!("{}", timeline::timeline(&lines, start, None)));
@@ -45,10 +46,7 @@ fn end(lines: &[Line]) -> String {
         .map(|line| &line.entry)
         .find(|entry| matches!(entry, Entry::End { .. }))
     {
-        Some(Entry::End { ledger, trace }) => format!(
-            "{} events: {} done, {} dead, {} dropped, {} open · trace {trace}",
-            ledger.accepted, ledger.done, ledger.dead, ledger.dropped, ledger.open
-        ),
+        Some(Entry::End { ledger, trace }) => format!("{} · trace {trace}", words::ledger(ledger)),
         _ => "the run has not ended".to_owned(),
     }
 }

@@ -30,6 +30,7 @@ use scenarios::runs::{FileRecorder, is_written};
 use scenarios::scratch::{self, Scratch};
 use scenarios::screen::Screen;
 use scenarios::stop::{self, Stop};
+use scenarios::words::{self, count_of};
 use scenarios::world::{Connections, LiveWorld, Plan};
 use scenarios::{load, render, run};
 use sources::catalog::OpenSource;
@@ -38,6 +39,7 @@ use sources::source::{Bell, Emitter};
 
 use crate::cli::Up;
 use crate::front::gateway::{self, Gateway};
+use crate::front::refusals::Refusals;
 use crate::output::talk;
 use crate::reload::Reload;
 
@@ -154,10 +156,13 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     let entrance = Entrance::new(arrivals.clone(), reactor.doorbell());
     let opened = open_sources(project, ready)?;
     let replies = Replies::default();
+    let color = super::colors(std::io::stdout().is_terminal());
+    let screen = Screen::start()?;
     let shared = Gateway {
         functions: names.iter().cloned().collect(),
         entrance: entrance.clone(),
         replies: replies.clone(),
+        refusals: Refusals::new(color, screen.pen()),
         seed,
         calls: AtomicU64::new(0),
     };
@@ -166,8 +171,6 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         .and_then(|run| FileRecorder::create(&run))
         .with_context(|| format!("failed to make a run's directory in {}", args.runs.display()))?;
     let journal = recorder.directory().to_owned();
-    let color = super::colors(std::io::stdout().is_terminal());
-    let screen = Screen::start()?;
     let recorders: Vec<Box<dyn Recorder + Send>> = vec![
         Box::new(recorder),
         Box::new(Terminal::new(color, screen.pen())),
@@ -193,8 +196,8 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     let hosts = start_hosts(opened, seed, &entrance, &mut fabric.hands)?;
     screen.pen().write(&format!(
         "ready on http://{address} · {}, {} · Ctrl-C stops\n",
-        count(hosts.len(), "source"),
-        count(names.len(), "function")
+        count_of(hosts.len(), "source"),
+        count_of(names.len(), "function")
     ));
     // A large tree takes a while to watch.
     let reload = std::thread::spawn(|| {
@@ -221,16 +224,8 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     fabric.into_hands().stop();
     hosts.into_iter().for_each(Host::stop);
     drop(lock);
-    screen.close(format!(
-        "{} events: {} done, {} dead, {} dropped, {} open · journal {journal_at}\n",
-        ledger.accepted, ledger.done, ledger.dead, ledger.dropped, ledger.open
-    ));
+    screen.close(format!("{} · journal {journal_at}\n", words::ledger(&ledger)));
     Ok(super::OK)
-}
-
-/// `1 source`, `2 sources`.
-fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// A source that is open, and does nothing yet.
@@ -269,7 +264,7 @@ fn start_hosts(
             name.as_str(),
             Parts {
                 source,
-                emitter: Emitter::new(name.clone(), seed, "live"),
+                emitter: Emitter::new(name.clone(), seed, words::LIVE),
                 rung,
                 settled,
                 now: system_now,

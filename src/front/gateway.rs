@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response};
@@ -31,6 +32,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::lambda;
+use super::refusals::Refusals;
 
 /// What every connection shares.
 pub struct Gateway {
@@ -40,6 +42,8 @@ pub struct Gateway {
     pub entrance: Entrance,
     /// Callers that wait.
     pub replies: Replies,
+    /// Tells of the calls that are not taken.
+    pub refusals: Refusals,
     /// What request ids derive from.
     pub seed: Seed,
     /// Number of the next call.
@@ -104,34 +108,34 @@ async fn answer(gateway: &Gateway, request: Request<Incoming>) -> Answer {
     let number = gateway.calls.fetch_add(1, Ordering::Relaxed) + 1;
     let name = format!("evt:api/{number}");
     let id = gateway.seed.request_id(&name);
-    if let Err(why) = check_origin(request.headers()) {
-        let body = format!("{{\"message\":\"{why}\"}}");
-        return error(
-            &id,
-            &ApiError {
-                status: 403,
-                code: "AccessDeniedException",
-                body,
-            },
-        );
-    }
-    match call(gateway, request, name, &id).await {
-        Ok(response) => response,
-        Err(problem) => error(&id, &problem),
-    }
+    let (head, body) = request.into_parts();
+    let answered = match check_origin(&head.headers) {
+        Ok(()) => call(gateway, &head, body, name, &id).await,
+        Err(why) => Err(ApiError {
+            status: 403,
+            code: "AccessDeniedException",
+            body: format!("{{\"message\":\"{why}\"}}"),
+        }),
+    };
+    answered.unwrap_or_else(|problem| {
+        gateway
+            .refusals
+            .tell(head.method.as_str(), head.uri.path(), &problem);
+        error(&id, &problem)
+    })
 }
 
 async fn call(
     gateway: &Gateway,
-    request: Request<Incoming>,
+    head: &Parts,
+    body: Incoming,
     name: String,
     id: &RequestId,
 ) -> Result<Answer, ApiError> {
-    let (head, body) = request.into_parts();
     let limit = api::SYNC_LIMIT + 1024 * 1024;
     let body = match Limited::new(body, limit).collect().await {
         Ok(body) => body.to_bytes(),
-        Err(why) => return Err(too_large(&head, &*why)),
+        Err(why) => return Err(too_large(head, &*why)),
     };
     let find = |name: &str| {
         head.headers
@@ -181,7 +185,7 @@ async fn call(
     }
 }
 
-fn too_large(head: &hyper::http::request::Parts, why: &(dyn std::error::Error + 'static)) -> ApiError {
+fn too_large(head: &Parts, why: &(dyn std::error::Error + 'static)) -> ApiError {
     tracing::debug!(error = %why, "a body was not read");
     let size = head.headers.get("content-length").and_then(|v| v.to_str().ok());
     ApiError::too_large(size.unwrap_or("too many"), "RequestResponse", api::SYNC_LIMIT)

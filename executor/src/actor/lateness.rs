@@ -4,6 +4,7 @@
 
 use super::Actor;
 use crate::environment::Alarm;
+use crate::function::Runtime;
 use crate::report;
 
 impl Actor {
@@ -29,12 +30,35 @@ impl Actor {
             _ => self.site.spec.timeout.as_secs_f64(),
         };
         let note = match missing.is_empty() {
-            true => format!(
-                "[triggerfish] the runtime did not ask for an event within {seconds} s, so it is started once more: does the program speak the Runtime API of AWS_LAMBDA_RUNTIME_API?"
-            ),
+            true => slow_start(&self.site.spec.runtime, seconds),
             false => format!("[triggerfish] {what} within {seconds} s: extension {missing}"),
         };
         self.log.insert(note);
         self.share_lines();
+    }
+}
+
+/// Under our own bootstrap only the function's code can be slow; another program may not speak to us at all.
+fn slow_start(runtime: &Runtime, seconds: f64) -> String {
+    match runtime {
+        Runtime::Python(_) | Runtime::Node(_) => format!(
+            "[triggerfish] the code outside the handler took longer than `limits: {{ init }}`, {seconds} s: it is started once more"
+        ),
+        Runtime::Provided(_) | Runtime::Command(_) => format!(
+            "[triggerfish] the runtime did not ask for an event within {seconds} s, so it is started once more: does the program speak the Runtime API of AWS_LAMBDA_RUNTIME_API?"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_start_is_slow_is_told() {
+        let python = slow_start(&Runtime::Python("python3.12".to_owned()), 10.0);
+        assert!(python.contains("the code outside the handler took longer than `limits: { init }`, 10 s"));
+        let other = slow_start(&Runtime::Provided("provided.al2023".to_owned()), 0.5);
+        assert!(other.contains("within 0.5 s") && other.contains("speak the Runtime API"));
     }
 }

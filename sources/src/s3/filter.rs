@@ -249,7 +249,7 @@ impl Rule {
     /// Why this route does not take `kind` of an object whose encoded key is `key`; `None` if it does.
     pub fn refusal(&self, kind: Kind, key: &str) -> Option<Refusal> {
         let why = if !self.events.contains(kind.name()) {
-            format!("route does not take {}", kind.name())
+            format!("{} is not among its events", kind.name())
         } else if !self.prefix.any(|p| key.starts_with(p)) {
             format!("key does not begin with {}", self.prefix.written)
         } else if !self.suffix.any(|s| key.ends_with(s)) {
@@ -372,7 +372,7 @@ mod tests {
         assert_eq!(why(Kind::Put, "a.jpg"), "key does not begin with red flowers/");
         assert_eq!(
             why(Kind::Delete, "red+flowers/a.jpg"),
-            "route does not take ObjectRemoved:Delete"
+            "ObjectRemoved:Delete is not among its events"
         );
     }
 }

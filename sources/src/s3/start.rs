@@ -64,14 +64,16 @@ impl S3 {
 
 /// The directory without the links on its way, which must be there and readable.
 pub(super) fn open_root(directory: &Path) -> Result<PathBuf, SourceError> {
+    // `./` twice is our doing: the project's directory, and what its file says.
+    let directory: PathBuf = directory.components().collect();
     let shown = directory.display();
-    let metadata = match std::fs::metadata(directory) {
+    let metadata = match std::fs::metadata(&directory) {
         Ok(metadata) => metadata,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             return Err(
                 SourceError::new(format!("bucket directory {shown} does not exist"))
                     .at("directory")
-                    .help(format!("mkdir -p {shown}")),
+                    .help(format!("mkdir -p {}", quoted(&directory))),
             );
         }
         Err(e) => {
@@ -85,10 +87,38 @@ pub(super) fn open_root(directory: &Path) -> Result<PathBuf, SourceError> {
             .at("directory")
             .help("name the directory that holds the objects"));
     }
-    let readable = std::fs::read_dir(directory).and_then(|_| std::fs::canonicalize(directory));
+    let readable = std::fs::read_dir(&directory).and_then(|_| std::fs::canonicalize(&directory));
     readable.map_err(|e| {
         SourceError::new(format!("failed to read bucket directory {shown}: {e}"))
             .at("directory")
-            .help(format!("chmod u+rx {shown}"))
+            .help(format!("chmod u+rx {}", quoted(&directory)))
     })
+}
+
+/// A path as a shell takes it for one word that is no option.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let text = match text.starts_with('-') {
+        true => format!("./{text}"),
+        false => text,
+    };
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_can_be_pasted_into_a_shell() {
+        let help = |path: &str| open_root(Path::new(path)).err().and_then(|error| error.help);
+        assert_eq!(help("././buck et"), Some("mkdir -p './buck et'".to_owned()));
+        assert_eq!(help("./it's"), Some(r"mkdir -p './it'\''s'".to_owned()));
+        assert_eq!(help("-no/such"), Some("mkdir -p ./-no/such".to_owned()));
+        assert_eq!(help("/no/such.d"), Some("mkdir -p /no/such.d".to_owned()));
+    }
 }
