@@ -315,12 +315,17 @@ def flush():
 
 
 def unfinished():
-    """What goes on although the handler has answered, for the one who asks later why it stopped: frozen threads."""
-    count = threading.active_count() - 1
+    """What goes on although the handler has answered, for the one who asks later why it stopped: frozen threads.
+    Those that the init has started, such as an extension's, are meant to stay."""
+    if unfinished.before is None:
+        unfinished.before = threading.active_count()
+    count = threading.active_count() - unfinished.before
     if count < 1:
         return ()
     return (("Triggerfish-Unfinished", "1 thread" if count == 1 else f"{count} threads"),)
 
+
+unfinished.before = None
 
 # AWS's encoder escapes letters beyond ASCII up to Python 3.11's runtime, and not after it.
 ASCII = os.environ.get("AWS_EXECUTION_ENV", "").rpartition(".")[2] in ("8", "9", "10", "11")

@@ -36,7 +36,7 @@ use crate::report::Report;
 use crate::runtime_api::{Call, Handout, RuntimeApi, Whose};
 use crate::runtime_call::Reply;
 use crate::sandbox::{Excess, PROCESSES, Sandbox};
-use crate::site::{Done, Figures, Job, Site, What, refuse, tell};
+use crate::site::{Done, Figures, Job, Site, What, deny, refuse, tell};
 use crate::telemetry::Telemetry;
 use crate::terminate;
 use crate::unfinished::Unfinished;
@@ -210,11 +210,12 @@ impl Actor {
                 job = jobs.recv(), if !retiring => Wake::Job(job),
                 Some(call) = calls.recv() => Wake::Call(call),
                 exit = exited(&mut self.child) => Wake::Exited(exit),
-                news = self.crew.news() => Wake::Crew(news),
                 () = self.alarm.as_mut(), if self.limit != Alarm::Off => Wake::Rang,
                 () = dropped(&mut self.parked) => Wake::Dropped,
-                () = readable(&self.pipe, self.undrained) => Wake::Readable,
                 () = self.watch.as_mut(), if self.watching => Wake::Look,
+                // Last, because who writes without end is always ready.
+                () = readable(&self.pipe, self.undrained) => Wake::Readable,
+                news = self.crew.news() => Wake::Crew(news),
             };
             match wake {
                 Wake::Job(Some(job)) => self.dispatch(job),
@@ -241,6 +242,10 @@ impl Actor {
             while self.machine.is_stopping() && self.child.is_none() && !self.crew.is_alive() {
                 self.exited(KILLED, &mut calls).await;
             }
+            if self.undrained || self.crew.is_undrained() {
+                // Whoever writes faster than it is read must not keep the others of this thread waiting.
+                tokio::task::yield_now().await;
+            }
             if std::mem::take(&mut self.thaws) {
                 // The event is written first: a process that wakes to it wakes once.
                 after_the_others().await;
@@ -258,7 +263,7 @@ impl Actor {
         let orders = self.machine.on(Heard::Dispatch(ticket));
         if orders.contains(&Order::Deny) {
             tracing::error!(environment = %self.name, attempt = ?job.invocation.attempt, "dispatched while busy");
-            return refuse(&self.site, self.number, &job, "the execution environment is busy");
+            return deny(&self.site, self.number, &job, "the execution environment is busy");
         }
         self.born.get_or_insert(job.now);
         self.dispatched = job.now;
@@ -463,6 +468,7 @@ impl Actor {
             role,
             group: self.sandbox.group(),
             program,
+            interpreter: &site.program,
             runtime_dir: &runtime_dir,
             sandbox: &self.sandbox,
             api: &self.api.address,

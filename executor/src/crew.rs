@@ -37,6 +37,8 @@ pub enum CrewNews {
 pub struct Crew {
     members: Vec<Member>,
     desks: Vec<Desk>,
+    /// Whose output is looked at first.
+    turn: usize,
     /// Their lines of the init were logged.
     pub announced: bool,
 }
@@ -77,15 +79,25 @@ impl Crew {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<CrewNews> {
+        // Ends before output, and every seat has its turn: one may write without end.
         for (seat, member) in self.members.iter_mut().enumerate() {
-            if member.poll_output(context).is_ready() {
-                return Poll::Ready(CrewNews::Readable(seat));
-            }
             if let Poll::Ready(exit) = member.poll_end(context) {
                 return Poll::Ready(CrewNews::Ended(seat, exit));
             }
         }
+        let seats = self.members.len();
+        for seat in (0..seats).map(|n| (self.turn + n) % seats) {
+            if self.members[seat].poll_output(context).is_ready() {
+                self.turn = seat + 1;
+                return Poll::Ready(CrewNews::Readable(seat));
+            }
+        }
         Poll::Pending
+    }
+
+    /// Whether there is more than was read at once.
+    pub fn is_undrained(&self) -> bool {
+        self.members.iter().any(|member| member.undrained)
     }
 
     /// Reads what one has written.
@@ -108,6 +120,11 @@ impl Crew {
     /// From now on what they write can be tapped.
     pub fn open_taps(&mut self) {
         self.members.iter_mut().for_each(|member| member.log.open_tap());
+    }
+
+    /// Nobody wants to know any more.
+    pub fn close_taps(&mut self) {
+        self.members.iter_mut().for_each(|member| member.log.close_tap());
     }
 
     /// The lines since the last call.
@@ -158,11 +175,11 @@ impl Crew {
     pub fn deliver_later(
         &mut self,
         events: Vec<(Seat, Handout)>,
-    ) -> Vec<(oneshot::Sender<Handout>, Handout)> {
+    ) -> Vec<(Seat, oneshot::Sender<Handout>, Handout)> {
         let mut later = Vec::new();
         for (seat, event) in events {
             match self.desk(seat).parked.take() {
-                Some(poll) => later.push((poll, event)),
+                Some(poll) => later.push((seat, poll, event)),
                 None => self.desk(seat).owed = Some(event),
             }
         }

@@ -46,7 +46,9 @@ enum State {
     Idle,
     /// The event was handed out.
     Busy { ticket: Ticket },
-    /// Answered, or adrift without a poll: the following `next` is due.
+    /// It can take an attempt, but its poll went away: it runs, and a new `next` is due.
+    Adrift,
+    /// Answered: the following `next` is due.
     Finishing {
         held: Option<Conclusion>,
         waiting: Option<Ticket>,
@@ -184,6 +186,7 @@ impl Environment {
             ),
             State::Gone => self.start(ticket),
             State::Idle
+            | State::Adrift
             | State::Finishing {
                 held: None,
                 waiting: None,
@@ -193,7 +196,8 @@ impl Environment {
                 orders.insert(0, Order::Alarm(Alarm::Task));
                 (state, orders)
             }
-            State::Finishing {
+            State::Adrift
+            | State::Finishing {
                 held: None,
                 waiting: None,
             } => (
@@ -274,7 +278,10 @@ impl Environment {
 
     /// An extension asks for an event: it may have been the last that was waited for.
     fn all_ask(&mut self, state: State) -> (State, Vec<Order>) {
-        let due = matches!(state, State::Starting { .. } | State::Finishing { .. });
+        let due = matches!(
+            state,
+            State::Starting { .. } | State::Finishing { .. } | State::Adrift
+        );
         if due && self.polling && self.extensions.all_ready() {
             return self.next(state);
         }
@@ -305,6 +312,8 @@ impl Environment {
                 orders.push(Order::Ready);
                 (State::Idle, orders)
             }
+            // That it can take an attempt is known.
+            State::Adrift => (State::Idle, vec![Order::Park, Order::Freeze]),
             other => (other, vec![Order::Park]),
         }
     }
@@ -342,13 +351,7 @@ impl Environment {
     fn dropped(&mut self, state: State) -> (State, Vec<Order>) {
         self.polling = false;
         match state {
-            State::Idle => (
-                State::Finishing {
-                    held: None,
-                    waiting: None,
-                },
-                vec![Order::Thaw],
-            ),
+            State::Idle => (State::Adrift, vec![Order::Thaw]),
             other => (other, vec![]),
         }
     }
@@ -358,7 +361,7 @@ impl Environment {
 fn name(state: &State) -> &'static str {
     match state {
         State::Gone | State::Starting { .. } => "Started",
-        State::Idle => "Ready",
+        State::Idle | State::Adrift => "Ready",
         State::Busy { .. } => "Running",
         State::Finishing { .. } => "RuntimeResponseSentState",
         State::Stopping { .. } => "Stopping",

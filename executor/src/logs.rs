@@ -11,6 +11,8 @@ use std::io::{ErrorKind, Read};
 const LINE_LIMIT: usize = 256 * 1024;
 /// More output of one invocation is dropped, with a line that says so.
 const INVOCATION_LIMIT: usize = 16 * 1024 * 1024;
+/// How many lines may wait in a tap; it is taken at every read.
+const TAP_LIMIT: usize = 100_000;
 /// A pipe holds less than this; whoever writes more meanwhile is not waited for.
 const DRAIN_LIMIT: usize = 2 * 1024 * 1024;
 /// What one read of the pipe may bring.
@@ -132,7 +134,7 @@ impl Log {
         if line.last() == Some(&b'\r') {
             line.pop();
         }
-        if let Some(tap) = &mut self.tap {
+        if let Some(tap) = self.tap.as_mut().filter(|tap| tap.len() < TAP_LIMIT) {
             tap.push(String::from_utf8_lossy(&line).into_owned());
         }
         self.keep(line);

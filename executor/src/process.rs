@@ -55,8 +55,10 @@ pub struct Launch<'a> {
     pub role: Role,
     /// The group it joins; without one it leads a new one.
     pub group: Option<Pid>,
-    /// The program and its fixed arguments.
+    /// What is started.
     pub program: &'a Path,
+    /// The program of the runtime, whose directory is in everybody's PATH.
+    pub interpreter: &'a Path,
     /// Where our bootstraps lie.
     pub runtime_dir: &'a Path,
     /// What it runs in.
@@ -123,7 +125,7 @@ impl Launch<'_> {
         let named = values.chain(words).flat_map(|text| text.split([':', '=', ',']));
         let named = named.filter(|text| text.starts_with('/')).map(PathBuf::from);
         // A program lies in the `bin` of what it consists of.
-        let home = self.program.parent().map(|bin| match bin.ends_with("bin") {
+        let home = self.interpreter.parent().map(|bin| match bin.ends_with("bin") {
             true => bin.parent().unwrap_or(bin),
             false => bin,
         });
@@ -211,7 +213,11 @@ impl Launch<'_> {
 
     /// What the customer may override.
     fn presets(&self, code: &str) -> BTreeMap<String, String> {
-        let programs = self.program.parent().unwrap_or(Path::new("/usr/bin")).display();
+        let programs = self
+            .interpreter
+            .parent()
+            .unwrap_or(Path::new("/usr/bin"))
+            .display();
         let tmp = self.sandbox.tmp().display().to_string();
         let mut presets = vec![
             (

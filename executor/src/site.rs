@@ -126,6 +126,12 @@ pub(crate) struct Job {
 
 /// Tells an outcome that no process had a part in.
 pub(crate) fn refuse(site: &Arc<Site>, number: Number, job: &Job, why: &str) {
+    deny(site, number, job, why);
+    tell(site, number, What::Ready);
+}
+
+/// As [`refuse`], for an environment that runs another attempt and will say itself when it can take one.
+pub(crate) fn deny(site: &Arc<Site>, number: Number, job: &Job, why: &str) {
     let done = Done {
         attempt: job.invocation.attempt,
         name: job.invocation.name.clone(),
@@ -135,7 +141,6 @@ pub(crate) fn refuse(site: &Arc<Site>, number: Number, job: &Job, why: &str) {
         lines: Vec::new(),
     };
     tell(site, number, What::Finished(done));
-    tell(site, number, What::Ready);
 }
 
 /// A closed channel means that nobody wants to know any more.

@@ -124,11 +124,12 @@ impl Telemetry {
         self.platform("runtimeDone", time, record);
     }
 
-    /// Has all that was told sent now; done when it is.
-    pub fn flush(&self) -> impl Future<Output = ()> + Send + 'static {
-        let mailboxes: Vec<_> = self.subscribers.iter().map(|s| s.mailbox.clone()).collect();
+    /// Has all that one extension was told sent now; done when it is.
+    pub fn flush(&self, seat: Seat) -> impl Future<Output = ()> + Send + 'static {
+        let subscriber = self.subscribers.iter().find(|s| s.seat == seat);
+        let mailbox = subscriber.map(|s| s.mailbox.clone());
         async move {
-            for mailbox in mailboxes {
+            if let Some(mailbox) = mailbox {
                 mailbox.flush().await;
             }
         }

@@ -109,6 +109,29 @@ while True:
     }
 }
 
+/// Whoever writes without end keeps neither the answer nor the timeout nor the end waiting, and is not kept whole.
+#[test]
+fn one_that_floods_its_output_delays_nobody() {
+    let flood = "
+import subprocess
+me = Extension()
+while me.next()['eventType'] == 'INVOKE':
+    subprocess.Popen(['yes'])
+";
+    let handler =
+        "def handler(event, context):\n    time.sleep(600 if event == 2 else 0)\n    return event\n";
+    let mut world = Made {
+        extensions: &[("flood.py", flood)],
+        handler,
+        timeout: Duration::from_secs(1),
+        ..Made::default()
+    }
+    .start();
+    assert_eq!(world.call("1"), "1");
+    assert!(world.call("2").contains("Sandbox.Timedout"));
+    world.end();
+}
+
 /// The caller of a live invocation has its answer; the environment goes on until the extension asks for more.
 #[test]
 fn an_extension_holds_the_freeze_after_the_answer() {

@@ -206,21 +206,21 @@ impl Actor {
     /// Gives an event to a poll that comes after it. Who runs goes on running, so the machine need not know.
     fn pay(&mut self, seat: Seat, event: Handout, poll: oneshot::Sender<Handout>) {
         if self.machine.is_stopping() {
-            return self.send_when_told(vec![(poll, event)]);
+            return self.send_when_told(vec![(seat, poll, event)]);
         }
         self.crew.wait(seat, self.machine.extensions().name(seat), poll);
         self.crew.deliver(seat, event);
     }
 
-    /// What was told before the end arrives before it, unless a listener takes half of the time there is.
-    fn send_when_told(&self, events: Vec<(oneshot::Sender<Handout>, Handout)>) {
-        let told = self.until_told(Instant::now() + EXTERNAL_BUDGET / 2);
-        tokio::spawn(async move {
-            told.await;
-            for (poll, event) in events {
+    /// What each was told before the end arrives before it, unless it takes half of the time there is.
+    fn send_when_told(&self, events: Vec<(Seat, oneshot::Sender<Handout>, Handout)>) {
+        for (seat, poll, event) in events {
+            let told = self.until_told(seat, Instant::now() + EXTERNAL_BUDGET / 2);
+            tokio::spawn(async move {
+                told.await;
                 let _ = poll.send(event);
-            }
-        });
+            });
+        }
     }
 
     /// One event for each, with an id of its own.

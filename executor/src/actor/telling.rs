@@ -85,6 +85,7 @@ impl Actor {
             self.telemetry.close();
             if !self.telemetry.listens() {
                 self.log.close_tap();
+                self.crew.close_taps();
             }
         }
         let time = self.moment();
@@ -140,7 +141,8 @@ impl Actor {
         if !self.telemetry.listens() {
             return;
         }
-        let billed = millis(duration + init.unwrap_or_default()).ceil();
+        let billed = (duration + init.unwrap_or_default()).as_micros().div_ceil(1000);
+        let billed = u64::try_from(billed).unwrap_or(u64::MAX);
         let mut record = json!({
             "requestId": id,
             "status": match status { None => "success", Some(Status::Timeout) => "timeout", Some(_) => "error" },
@@ -148,7 +150,7 @@ impl Actor {
                 "durationMs": millis(duration),
                 "billedDurationMs": billed,
                 "memorySizeMB": self.site.spec.memory,
-                "maxMemoryUsedMB": self.peak,
+                "maxMemoryUsedMB": self.peak.min(self.site.spec.memory.into()),
             },
         });
         if let Some(init) = init {
@@ -200,9 +202,13 @@ impl Actor {
         }
     }
 
-    /// How long the extensions' end may wait for what was told to arrive.
-    pub(super) fn until_told(&self, deadline: Instant) -> impl Future<Output = ()> + Send + 'static {
-        let flushed = self.telemetry.flush();
+    /// How long an extension's end may wait for what it was told to arrive.
+    pub(super) fn until_told(
+        &self,
+        seat: Seat,
+        deadline: Instant,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let flushed = self.telemetry.flush(seat);
         async move { drop(tokio::time::timeout_at(deadline, flushed).await) }
     }
 }

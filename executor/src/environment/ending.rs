@@ -65,7 +65,11 @@ impl Environment {
 
     /// As [`Self::stop`], but the runtime is not asked: it is killed.
     pub(super) fn injure(&mut self, then: Then) -> (State, Vec<Order>) {
-        let (state, mut orders) = self.stop(then, Reason::Failure);
+        let reason = match then {
+            Then::Conclude(Conclusion::TimedOut) => Reason::Timeout,
+            _ => Reason::Failure,
+        };
+        let (state, mut orders) = self.stop(then, reason);
         for order in orders.iter_mut().filter(|order| **order == Order::Terminate) {
             *order = Order::KillRuntime;
         }
@@ -98,6 +102,8 @@ impl Environment {
         let end = Conclusion::Exceeded(excess);
         let then = match state {
             State::Finishing { held: Some(_), .. } => Ok(Then::Conclude(end)),
+            // Who was asked to end is not waited for.
+            State::Stopping { then, .. } => Ok(then),
             other => aftermath(other, end, false),
         };
         match then {
@@ -233,7 +239,8 @@ impl Environment {
                 held: Some(conclusion),
                 ..
             } => Then::Conclude(conclusion),
-            State::Finishing { held: None, .. } | State::Idle => Then::Rest,
+            State::Finishing { held: None, .. } => Then::Rest,
+            State::Idle | State::Adrift => Then::Vanish,
             State::Stopping {
                 then: Then::Restart(_),
                 leaving,
@@ -267,7 +274,7 @@ fn aftermath(state: State, end: Conclusion, again: bool) -> Result<Then, State> 
             ..
         } => Then::Conclude(conclusion),
         State::Finishing { .. } => Then::Rest,
-        State::Idle => Then::Vanish,
+        State::Idle | State::Adrift => Then::Vanish,
         other => return Err(other),
     })
 }

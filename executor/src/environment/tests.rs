@@ -89,12 +89,24 @@ fn alphabet() -> Vec<Heard> {
     ]
 }
 
-/// Walks every sequence of this length and checks, at each step, that attempts end exactly once.
-fn walk(machine: &Environment, open: i32, depth: u32, external: &[&str]) {
+/// Walks every sequence of this length and checks, at each step, that attempts end exactly once, and that `Ready` is
+/// told once for each dispatch. `owed`: whether one is due; unknown after what the pool never does.
+fn walk(machine: &Environment, open: i32, owed: Option<i32>, depth: u32, external: &[&str]) {
     for heard in alphabet() {
         let mut machine = machine.clone();
         let arrived = i32::from(matches!(heard, Heard::Dispatch(_)));
         let orders = on(&mut machine, heard.clone(), external);
+        let owed = match heard {
+            Heard::Retire => None,
+            Heard::Dispatch(_) => owed.filter(|owed| *owed == 0).map(|_| 1),
+            _ => owed,
+        };
+        let told = orders.iter().filter(|o| **o == Order::Ready).count() as i32;
+        let owed = owed.map(|owed| owed - told);
+        assert!(
+            owed.is_none_or(|owed| owed >= 0),
+            "a second Ready after {heard:?}: {machine:?}"
+        );
         let ended = orders
             .iter()
             .filter(|o| matches!(o, Order::Conclude(_) | Order::Deny))
@@ -122,7 +134,7 @@ fn walk(machine: &Environment, open: i32, depth: u32, external: &[&str]) {
             assert_eq!(replies, 1, "one reply to {heard:?}: {orders:?}");
         }
         if depth > 1 {
-            walk(&machine, open, depth - 1, external);
+            walk(&machine, open, owed, depth - 1, external);
         }
     }
 }
@@ -138,7 +150,7 @@ fn is_reply(order: &Order) -> bool {
 
 fn carries(machine: &Environment) -> bool {
     match &machine.state {
-        State::Gone | State::Idle => false,
+        State::Gone | State::Idle | State::Adrift => false,
         State::Starting { .. } | State::Busy { .. } => true,
         State::Finishing { held, waiting } => held.is_some() || waiting.is_some(),
         State::Stopping { then, .. } => !matches!(then, Then::Rest | Then::Vanish),
@@ -148,14 +160,15 @@ fn carries(machine: &Environment) -> bool {
 #[test]
 fn every_path_ends_an_attempt_exactly_once() {
     for hold in [false, true] {
-        walk(&Environment::new(hold), 0, 4, &[]);
+        walk(&Environment::new(hold), 0, Some(0), 4, &[]);
         for prefix in prefixes() {
             let mut machine = Environment::new(hold);
             for heard in prefix {
                 on(&mut machine, heard, &["a", "b"]);
             }
             let open = i32::from(carries(&machine));
-            walk(&machine, open, 4, &["a", "b"]);
+            let owed = i32::from(machine.state != State::Idle);
+            walk(&machine, open, Some(owed), 4, &["a", "b"]);
         }
     }
 }

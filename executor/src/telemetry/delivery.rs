@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::Request;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST};
 use hyper_util::rt::TokioIo;
@@ -17,6 +17,9 @@ use tokio::sync::Notify;
 
 use super::buffer::{Buffer, Limits};
 use super::subscription::Destination;
+
+/// How much of its answer is read.
+const ANSWER_LIMIT: usize = 64 * 1024;
 
 /// What is put in, and those who wait for it.
 #[derive(Debug)]
@@ -136,7 +139,7 @@ async fn post(destination: &Destination, batch: String) -> Result<(), String> {
     let answered = async {
         let response = sender.send_request(request).await.map_err(|e| failed(&e))?;
         let status = response.status();
-        let _ = response.into_body().collect().await;
+        let _ = Limited::new(response.into_body(), ANSWER_LIMIT).collect().await;
         if status.is_success() {
             return Ok(());
         }
