@@ -542,6 +542,13 @@ impl Actor {
             if let Some((name, figures)) = self.unfinished.take_processes(self.last_pid) {
                 tell(&self.site, self.number, What::Measured(name, figures));
             }
+            // What a quick invocation left: it was over before it was looked at. Virtual pace keeps to what an
+            // attempt does, because this moment is the machine's.
+            if self.site.pace == Pace::Live
+                && let Err(excess) = self.sandbox.look()
+            {
+                self.exceeded(excess);
+            }
             return;
         }
         match self.sandbox.look() {
