@@ -151,6 +151,12 @@ struct Measure {
 }
 
 impl Clock {
+    /// From the dispatch to the function's own time: the init, in live pace.
+    fn waited(&self, pace: Pace) -> Duration {
+        let began = self.began.filter(|_| pace == Pace::Live);
+        began.map(|began| began - self.dispatched).unwrap_or_default()
+    }
+
     fn start() -> Self {
         let dispatched = Instant::now();
         Clock {
@@ -626,7 +632,7 @@ impl Actor {
             let report = Report {
                 id,
                 logging: self.site.spec.logging,
-                began: job.now,
+                began: job.now + self.clock.waited(self.site.pace),
                 duration,
                 init,
                 memory: self.site.spec.memory,

@@ -266,6 +266,13 @@ impl Extensions {
         self.members.iter().map(record).collect()
     }
 
+    /// What is said of one as it is.
+    pub fn record(&self, seat: Seat) -> Value {
+        let record =
+            |m: &Extension| json!({ "name": m.name, "state": m.stage.word(), "events": m.events.words() });
+        self.members.get(seat).map(record).unwrap_or_default()
+    }
+
     /// The line of one.
     pub fn line(&self, seat: Seat) -> String {
         self.members

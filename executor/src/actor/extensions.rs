@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -17,6 +17,7 @@ use crate::extension::{Denial, LIMIT, Seat};
 use crate::extension_call::ExtensionCall;
 use crate::function::Pace;
 use crate::handout::{invoke_event, shutdown_event};
+use crate::logging::{Logging, SystemLevel};
 use crate::process::Role;
 use crate::runtime_api::{Call, Handout, Whose};
 use crate::runtime_call::Reply;
@@ -239,16 +240,35 @@ impl Actor {
             return;
         }
         self.drain();
-        for line in self.machine.extensions().lines() {
-            self.log.insert(line);
-        }
+        let extensions = self.machine.extensions();
+        let lines = match self.site.spec.logging {
+            Logging::Text => extensions.lines(),
+            Logging::Json { system, .. } if system > SystemLevel::Info => Vec::new(),
+            Logging::Json { .. } => {
+                let records = extensions.records().into_iter();
+                records.map(|record| self.platform_line(record)).collect()
+            }
+        };
+        lines.into_iter().for_each(|line| self.log.insert(line));
+    }
+
+    fn platform_line(&self, record: Value) -> String {
+        let time = self.moment();
+        format!(r#"{{"time":"{time}","type":"platform.extension","record":{record}}}"#)
     }
 
     /// Names the extension that ended the attempt.
     fn note_failure(&mut self, seat: Seat, why: &str) {
         self.drain();
-        let line = self.machine.extensions().line(seat);
-        self.log.insert(format!("{line}\tError Type: {why}"));
+        let line = match self.site.spec.logging {
+            Logging::Text => format!("{}\tError Type: {why}", self.machine.extensions().line(seat)),
+            Logging::Json { .. } => {
+                let mut record = self.machine.extensions().record(seat);
+                record["errorType"] = json!(why);
+                self.platform_line(record)
+            }
+        };
+        self.log.insert(line);
         self.share_lines();
     }
 

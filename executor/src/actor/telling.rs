@@ -182,7 +182,7 @@ impl Actor {
     }
 
     /// The fabric's time: in virtual pace, that of the attempt.
-    fn moment(&self) -> String {
+    pub(super) fn moment(&self) -> String {
         let now = match self.site.pace {
             Pace::Virtual => self.dispatched,
             Pace::Live => Timestamp::from_millis(u64::try_from(real_time().as_millis()).unwrap_or(u64::MAX)),
