@@ -4,12 +4,14 @@
 //! its log. Decides nothing: every turn is `wake → Environment::on → orders`. Deliberately absent: which
 //! environment serves ([`pool`](crate::pool)) and what calls mean ([`environment`](crate::environment)).
 
+mod concluding;
 mod extensions;
 mod lateness;
 mod telling;
 mod waits;
+mod watching;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::path::Path;
 use std::pin::Pin;
@@ -17,7 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use router::event::Outcome;
 use router::name::Name;
 use router::time::Timestamp;
 use tokio::io::unix::AsyncFd;
@@ -26,21 +27,19 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
 
 use crate::crew::{Crew, CrewNews};
-use crate::environment::{Alarm, Conclusion, Environment, Exit, Heard, KILLED, Order, Ticket};
+use crate::environment::{Alarm, Environment, Exit, Heard, KILLED, Order, Ticket};
 use crate::function::Pace;
 use crate::handout::headers;
 use crate::logs::{Drained, Log, drain};
 use crate::pool::Number;
 use crate::process::{Launch, Process, Role};
-use crate::report::Report;
 use crate::runtime_api::{Call, Handout, RuntimeApi, Whose};
 use crate::runtime_call::Reply;
-use crate::sandbox::{Excess, PROCESSES, Sandbox};
-use crate::site::{Done, Figures, Job, Site, What, deny, refuse, tell};
+use crate::sandbox::{Excess, Sandbox};
+use crate::site::{Job, Site, What, deny, refuse, tell};
 use crate::telemetry::Telemetry;
 use crate::terminate;
 use crate::unfinished::Unfinished;
-use crate::verdict::result;
 use waits::{after, after_the_others, dropped, exited, readable, real_time, unstartable};
 
 /// How long the connections of a dead process may take to be read to their end.
@@ -533,170 +532,5 @@ impl Actor {
             let (attempt, name) = (job.invocation.attempt, job.invocation.name.clone());
             tell(&self.site, self.number, What::Lines(attempt, name, lines));
         }
-    }
-
-    /// While something may run; the watch ends by itself, so that a quick invocation sets nothing.
-    fn keep_watch(&mut self) {
-        if !std::mem::replace(&mut self.watching, true) {
-            self.watch.as_mut().reset(after(self.sandbox.first_look()));
-        }
-    }
-
-    fn look(&mut self) {
-        self.watching = false;
-        if self.machine.is_at_rest() {
-            if let Some((name, figures)) = self.unfinished.take_processes(self.last_pid) {
-                tell(&self.site, self.number, What::Measured(name, figures));
-            }
-            // What a quick invocation left: it was over before it was looked at. Virtual pace keeps to what an
-            // attempt does, because this moment is the machine's.
-            if self.site.pace == Pace::Live
-                && let Err(excess) = self.sandbox.look()
-            {
-                self.exceeded(excess);
-            }
-            return;
-        }
-        match self.sandbox.look() {
-            Ok(pause) => {
-                self.note_overfull();
-                self.watching = true;
-                self.watch.as_mut().reset(after(pause));
-            }
-            Err(excess) => self.exceeded(excess),
-        }
-    }
-
-    fn exceeded(&mut self, excess: Excess) {
-        self.measure();
-        let spec = &self.site.spec;
-        let note = match excess {
-            Excess::Memory => format!(
-                "[triggerfish] more memory in use than `memory`, which is {} MB: killed, as on AWS\n",
-                spec.memory
-            ),
-            Excess::Processes => format!(
-                "[triggerfish] more than {PROCESSES} processes: killed; on AWS no further one could be started\n"
-            ),
-        };
-        self.note(&note);
-        self.hear(Heard::Exceeded(excess));
-    }
-
-    /// Where `/tmp` has no limit of its own.
-    fn note_overfull(&mut self) {
-        if self.sandbox.is_overfull() {
-            let most = self.site.spec.ephemeral_storage;
-            self.note(&format!(
-                "[triggerfish] /tmp holds more than `ephemeral_storage`, which is {most} MB: on AWS, the write fails with ENOSPC\n"
-            ));
-        }
-    }
-
-    /// A line of ours, after what the handler has written.
-    fn note(&mut self, line: &str) {
-        self.drain();
-        self.log.flush();
-        self.log.push(line.as_bytes());
-        self.share_lines();
-    }
-
-    fn wants_tail(&self) -> bool {
-        let call = self
-            .job
-            .as_ref()
-            .and_then(|job| job.invocation.event.call.as_deref());
-        call.is_some_and(|call| call.log_tail)
-    }
-
-    fn measure(&mut self) {
-        self.peak = self.sandbox.peak().div_ceil(1 << 20);
-    }
-
-    fn conclude(&mut self, conclusion: Conclusion) {
-        self.drain();
-        self.log.flush();
-        if self.site.pace == Pace::Virtual {
-            self.take_crew_lines();
-        }
-        self.share_lines();
-        let tail = self.wants_tail();
-        let Some(job) = self.job.take() else { return };
-        let id = job.invocation.event.id.as_str();
-        let duration = self.duration(&conclusion);
-        let (result, status) = result(id, self.site.spec.timeout, conclusion);
-        let init = self.clock.init.filter(|_| self.clock.cold);
-        self.tell_report(id, duration, init, status.as_ref());
-        // Who sees it: a caller that asked, and a scenario.
-        let log = if tail || self.site.pace == Pace::Virtual {
-            let report = Report {
-                id,
-                logging: self.site.spec.logging,
-                began: job.now + self.clock.waited(self.site.pace),
-                duration,
-                init,
-                memory: self.site.spec.memory,
-                used: self.peak.min(self.site.spec.memory.into()),
-                status,
-            };
-            report.text(&self.log.take_tail())
-        } else {
-            drop(self.log.take_tail());
-            Bytes::new()
-        };
-        let measure = Measure {
-            name: job.invocation.name.clone(),
-            wall: self.clock.dispatched.elapsed(),
-            init,
-        };
-        let figures = match self.site.pace {
-            Pace::Virtual => {
-                let mut figures = self.figures(&measure);
-                figures.extend(self.unfinished.take_all(self.last_pid));
-                Some(figures)
-            }
-            Pace::Live => {
-                self.unmeasured = Some(measure);
-                None
-            }
-        };
-        let done = Done {
-            attempt: job.invocation.attempt,
-            name: job.invocation.name.clone(),
-            outcome: Outcome {
-                result,
-                duration,
-                log,
-            },
-            cold: self.clock.cold,
-            figures,
-            lines: self.log.take_lines(),
-        };
-        tell(&self.site, self.number, What::Finished(done));
-    }
-
-    fn duration(&self, conclusion: &Conclusion) -> Duration {
-        let spec = &self.site.spec;
-        match (self.site.pace, conclusion) {
-            (_, Conclusion::TimedOut) => spec.timeout,
-            (Pace::Virtual, _) => spec.duration.min(spec.timeout),
-            (Pace::Live, _) => self
-                .clock
-                .began
-                .or(self.clock.spawned)
-                .unwrap_or(self.clock.dispatched)
-                .elapsed(),
-        }
-    }
-
-    fn figures(&self, measure: &Measure) -> Figures {
-        let millis = |d: Duration| format!("{:.3}", d.as_secs_f64() * 1000.0);
-        let mut figures = BTreeMap::from([
-            ("wall_ms".to_owned(), millis(measure.wall)),
-            ("pid".to_owned(), self.last_pid.to_string()),
-            ("max_rss_mb".to_owned(), self.peak.to_string()),
-        ]);
-        figures.extend(measure.init.map(|init| ("init_ms".to_owned(), millis(init))));
-        figures
     }
 }

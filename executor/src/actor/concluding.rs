@@ -1,0 +1,118 @@
+//! How an actor tells the end of an attempt: the outcome, its log, and what only this machine measured.
+//!
+//! Owns the order in which these are gathered. Deliberately absent: what a conclusion means
+//! ([`verdict`](crate::verdict)) and how a log's frame reads ([`report`](crate::report)).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use router::event::Outcome;
+
+use super::{Actor, Measure};
+use crate::environment::Conclusion;
+use crate::function::Pace;
+use crate::report::Report;
+use crate::site::{Done, Figures, What, tell};
+use crate::verdict::result;
+
+impl Actor {
+    pub(super) fn wants_tail(&self) -> bool {
+        let call = self
+            .job
+            .as_ref()
+            .and_then(|job| job.invocation.event.call.as_deref());
+        call.is_some_and(|call| call.log_tail)
+    }
+
+    pub(super) fn measure(&mut self) {
+        self.peak = self.sandbox.peak().div_ceil(1 << 20);
+    }
+
+    pub(super) fn conclude(&mut self, conclusion: Conclusion) {
+        self.drain();
+        self.log.flush();
+        if self.site.pace == Pace::Virtual {
+            self.take_crew_lines();
+        }
+        self.share_lines();
+        let tail = self.wants_tail();
+        let Some(job) = self.job.take() else { return };
+        let id = job.invocation.event.id.as_str();
+        let duration = self.duration(&conclusion);
+        let (result, status) = result(id, self.site.spec.timeout, conclusion);
+        let init = self.clock.init.filter(|_| self.clock.cold);
+        self.tell_report(id, duration, init, status.as_ref());
+        // Who sees it: a caller that asked, and a scenario.
+        let log = if tail || self.site.pace == Pace::Virtual {
+            let report = Report {
+                id,
+                logging: self.site.spec.logging,
+                began: job.now + self.clock.waited(self.site.pace),
+                duration,
+                init,
+                memory: self.site.spec.memory,
+                used: self.peak.min(self.site.spec.memory.into()),
+                status,
+            };
+            report.text(&self.log.take_tail())
+        } else {
+            drop(self.log.take_tail());
+            Bytes::new()
+        };
+        let measure = Measure {
+            name: job.invocation.name.clone(),
+            wall: self.clock.dispatched.elapsed(),
+            init,
+        };
+        let figures = match self.site.pace {
+            Pace::Virtual => {
+                let mut figures = self.figures(&measure);
+                figures.extend(self.unfinished.take_all(self.last_pid));
+                Some(figures)
+            }
+            Pace::Live => {
+                self.unmeasured = Some(measure);
+                None
+            }
+        };
+        let done = Done {
+            attempt: job.invocation.attempt,
+            name: job.invocation.name.clone(),
+            outcome: Outcome {
+                result,
+                duration,
+                log,
+            },
+            cold: self.clock.cold,
+            figures,
+            lines: self.log.take_lines(),
+        };
+        tell(&self.site, self.number, What::Finished(done));
+    }
+
+    pub(super) fn duration(&self, conclusion: &Conclusion) -> Duration {
+        let spec = &self.site.spec;
+        match (self.site.pace, conclusion) {
+            (_, Conclusion::TimedOut) => spec.timeout,
+            (Pace::Virtual, _) => spec.duration.min(spec.timeout),
+            (Pace::Live, _) => self
+                .clock
+                .began
+                .or(self.clock.spawned)
+                .unwrap_or(self.clock.dispatched)
+                .elapsed(),
+        }
+    }
+
+    pub(super) fn figures(&self, measure: &Measure) -> Figures {
+        let millis = |d: Duration| format!("{:.3}", d.as_secs_f64() * 1000.0);
+        let mut figures = BTreeMap::from([
+            ("wall_ms".to_owned(), millis(measure.wall)),
+            ("pid".to_owned(), self.last_pid.to_string()),
+            ("max_rss_mb".to_owned(), self.peak.to_string()),
+        ]);
+        figures.extend(measure.init.map(|init| ("init_ms".to_owned(), millis(init))));
+        figures
+    }
+}
