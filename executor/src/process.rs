@@ -114,24 +114,25 @@ impl Launch<'_> {
         })
     }
 
-    /// What the process finds: its code and our part of it cannot be changed (spec/lambda §3.3), and what its
-    /// variables and arguments name can, also where it lies in `/tmp` or within the code.
+    /// What the process finds: its code and our part of it cannot be changed (spec/lambda §3.3); what its variables
+    /// name can, also where it lies in `/tmp` or within the code. Programs are seen with all that lies about them,
+    /// because they load it.
     fn views(&self) -> Vec<View> {
-        let values = self.spec.environment.values();
         let words = match &self.spec.runtime {
             Runtime::Command(words) => words.as_slice(),
             _ => &[],
         };
-        let named = values.chain(words).flat_map(|text| text.split([':', '=', ',']));
-        let named = named.filter(|text| text.starts_with('/')).map(PathBuf::from);
-        // A program lies in the `bin` of what it consists of.
-        let home = self.interpreter.parent().map(|bin| match bin.ends_with("bin") {
-            true => bin.parent().unwrap_or(bin),
-            false => bin,
+        let programs = words
+            .iter()
+            .flat_map(|word| paths(word))
+            .chain([self.interpreter.to_owned()]);
+        let programs = programs.filter_map(|program| {
+            let inside = program.strip_prefix(TMP).ok()?;
+            Some(Path::new(TMP).join(inside.components().next()?))
         });
-        let home = home.filter(|home| home.starts_with(TMP));
-        let fixed = [Some(self.spec.code.as_path()), Some(self.runtime_dir), home];
-        let fixed = fixed.into_iter().flatten().map(|path| (path.to_owned(), false));
+        let fixed = programs.chain([self.spec.code.clone(), self.runtime_dir.to_owned()]);
+        let fixed = fixed.map(|path| (path, false));
+        let named = self.spec.environment.values().flat_map(|value| paths(value));
         let all = named.map(|path| (path, true)).chain(fixed);
         all.map(|(path, writable)| View { path, writable }).collect()
     }
@@ -264,6 +265,12 @@ impl Launch<'_> {
 const PYTHON_BOOTSTRAP: (&str, &str) = ("triggerfish_bootstrap.py", include_str!("../bootstrap/python.py"));
 /// File name and text of the Node bootstrap.
 const NODE_BOOTSTRAP: (&str, &str) = ("triggerfish_bootstrap.cjs", include_str!("../bootstrap/node.cjs"));
+
+/// The absolute paths in a text such as `/a:/b` or `--file=/c`.
+fn paths(text: &str) -> impl Iterator<Item = PathBuf> {
+    let parts = text.split([':', '=', ',']);
+    parts.filter(|part| part.starts_with('/')).map(PathBuf::from)
+}
 
 /// Writes our bootstraps into `directory`, which exists then.
 pub fn write_bootstraps(directory: &Path) -> std::io::Result<()> {
