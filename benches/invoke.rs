@@ -2,8 +2,8 @@
 //!
 //! The relay is the floor: it hands a caller's body to the same handler process (same bootstrap) waiting in `next`,
 //! and the response back, with no fabric, journal or checks. Both are called over one keep-alive connection, in turn
-//! (A B A B …), so that a noisy machine hits both alike. A third function that is not frozen between its calls takes
-//! its turn too, and shows what freezing costs. Run it with `cargo bench --bench invoke`.
+//! (A B A B …), so that a noisy machine hits both alike. Then the same function and one that is not frozen between its
+//! calls are called in turn, which shows what freezing costs. Run it with `cargo bench --bench invoke`.
 
 mod common;
 
@@ -69,13 +69,18 @@ fn main() {
             up.call("f");
             up.call("awake");
         }
-        let (mut a, mut b, mut c) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut a, mut b) = (Vec::new(), Vec::new());
         for _ in 0..CALLS {
             a.push(time(|| relay.call()));
             b.push(time(|| up.call("f")));
-            c.push(time(|| up.call("awake")));
         }
-        let awake = percentile(&mut c, 50);
+        let (mut frozen, mut awake) = (Vec::new(), Vec::new());
+        for _ in 0..CALLS {
+            frozen.push(time(|| up.call("f")));
+            awake.push(time(|| up.call("awake")));
+        }
+        let micros_of = |samples: &mut Vec<Duration>| percentile(samples, 50).as_micros() as i64;
+        let freeze = micros_of(&mut frozen) - micros_of(&mut awake);
         let (floor, ours) = (percentile(&mut a, 50), percentile(&mut b, 50));
         println!(
             "{name:<8} {:>12} {:>12} {:>7.2}× {:>12} {:>12} {:>15} µs",
@@ -84,7 +89,7 @@ fn main() {
             ours.as_secs_f64() / floor.as_secs_f64(),
             micros(percentile(&mut a, 99)),
             micros(percentile(&mut b, 99)),
-            ours.as_micros() as i64 - awake.as_micros() as i64
+            freeze
         );
     }
 }
