@@ -2,7 +2,7 @@
 //!
 //! Owns where SIGTERM goes: to the main thread, unless it does not take it. A process that was frozen a moment ago
 //! lets whichever thread wakes first take a signal of the process, and interpreters wait for theirs on the main
-//! thread only. Deliberately absent: groups ([`freeze`](crate::freeze)), and for how long one waits.
+//! thread only. Deliberately absent: groups ([`sandbox`](crate::sandbox)), and for how long one waits.
 
 use nix::sys::signal::{Signal, kill as signal};
 use nix::unistd::Pid;

@@ -268,6 +268,9 @@ impl Actor {
                 self.platform_line(record)
             }
         };
+        if self.job.is_none() {
+            tracing::warn!(environment = %self.name, line, "an extension ended between invocations: the next starts anew");
+        }
         self.log.insert(line);
         self.share_lines();
     }

@@ -184,6 +184,7 @@ pub fn at_start(command: &mut tokio::process::Command, cgroup: Option<RawFd>, mu
                 door.enter()?;
             }
             limit(libc::RLIMIT_NOFILE, 1024);
+            limit(libc::RLIMIT_MEMLOCK, 64 * 1024);
             limit(libc::RLIMIT_CORE, 0);
             if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
                 return Err(std::io::Error::last_os_error());
