@@ -12,7 +12,6 @@ mod waits;
 mod watching;
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,7 +20,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use router::name::Name;
 use router::time::Timestamp;
-use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
@@ -30,7 +28,8 @@ use crate::crew::{Crew, CrewNews};
 use crate::environment::{Alarm, Environment, Exit, Heard, KILLED, Order, Ticket};
 use crate::function::Pace;
 use crate::handout::headers;
-use crate::logs::{Drained, Log, drain};
+use crate::logs::Log;
+use crate::output::Output;
 use crate::pool::Number;
 use crate::process::{Launch, Process, Role};
 use crate::runtime_api::{Call, Handout, RuntimeApi, Whose};
@@ -40,7 +39,7 @@ use crate::site::{Job, Site, What, deny, refuse, tell};
 use crate::telemetry::Telemetry;
 use crate::terminate;
 use crate::unfinished::Unfinished;
-use waits::{after, after_the_others, dropped, exited, readable, real_time, unstartable};
+use waits::{after, after_the_others, dropped, exited, real_time, unstartable};
 
 /// How long the connections of a dead process may take to be read to their end.
 const SETTLE: Duration = Duration::from_millis(200);
@@ -99,9 +98,7 @@ struct Actor {
     farewell: Option<Instant>,
     /// It is to go on.
     thaws: bool,
-    pipe: Option<AsyncFd<File>>,
-    /// There is more in the pipe than was read at once.
-    undrained: bool,
+    output: Output,
     /// One timer for all limits, set anew for each.
     alarm: Pin<Box<Sleep>>,
     /// What the alarm stands for; without a limit it does not ring.
@@ -184,8 +181,7 @@ impl Actor {
             ready_told: false,
             farewell: None,
             thaws: false,
-            pipe: None,
-            undrained: false,
+            output: Output::default(),
             alarm: Box::pin(tokio::time::sleep(Duration::ZERO)),
             limit: Alarm::Off,
             watch: Box::pin(tokio::time::sleep(Duration::ZERO)),
@@ -219,7 +215,7 @@ impl Actor {
                 () = dropped(&mut self.parked) => Wake::Dropped,
                 () = self.watch.as_mut(), if self.watching => Wake::Look,
                 // Last, because who writes without end is always ready.
-                () = readable(&self.pipe, self.undrained) => Wake::Readable,
+                () = self.output.readable() => Wake::Readable,
                 news = self.crew.news() => Wake::Crew(news),
             };
             match wake {
@@ -247,7 +243,7 @@ impl Actor {
             while self.machine.is_stopping() && self.child.is_none() && !self.crew.is_alive() {
                 self.exited(KILLED, &mut calls).await;
             }
-            if self.undrained || self.crew.is_undrained() {
+            if self.output.is_undrained() || self.crew.is_undrained() {
                 // Whoever writes faster than it is read must not keep the others of this thread waiting.
                 tokio::task::yield_now().await;
             }
@@ -321,7 +317,7 @@ impl Actor {
         self.child = None;
         self.parked = None;
         self.settle(Whose::Anybodys, calls).await;
-        self.pipe = None;
+        self.output = Output::default();
         self.take_crew_lines();
         self.note_unheard();
         (self.crew, self.telemetry, self.farewell) = (Crew::default(), Telemetry::default(), None);
@@ -450,7 +446,7 @@ impl Actor {
                 self.sandbox.entered(process.group);
                 self.sandbox.measure(process.pid);
                 self.child = Some(process.child);
-                self.pipe = Some(process.output);
+                self.output = Output::of(process.output);
                 None
             }
             Err(error) => {
@@ -506,16 +502,7 @@ impl Actor {
     }
 
     fn drain(&mut self) {
-        self.undrained = false;
-        match self
-            .pipe
-            .as_ref()
-            .map(|pipe| drain(pipe.get_ref(), &mut self.log))
-        {
-            Some(Drained::Closed) => self.pipe = None,
-            Some(Drained::More) => self.undrained = true,
-            Some(Drained::Empty) | None => {}
-        }
+        self.output.drain(&mut self.log);
         self.tell_lines();
         self.share_lines();
     }

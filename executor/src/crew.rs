@@ -4,7 +4,6 @@
 //! because its poll was not there. Without extensions it is two empty lists. Deliberately absent: what anything
 //! means; the [registry](crate::extension) and the [environment](crate::environment) say.
 
-use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -12,13 +11,13 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
 use tokio::sync::oneshot;
 
 use crate::environment::Exit;
 use crate::extension::{Denial, Seat};
-use crate::logs::{Drained, Log, drain};
+use crate::logs::Log;
+use crate::output::Output;
 use crate::process::{Process, exit_of};
 use crate::runtime_api::Handout;
 use crate::runtime_call::Reply;
@@ -46,8 +45,7 @@ pub struct Crew {
 #[derive(Debug)]
 struct Member {
     child: Option<Child>,
-    pipe: Option<AsyncFd<File>>,
-    undrained: bool,
+    output: Output,
     log: Log,
 }
 
@@ -62,8 +60,7 @@ impl Crew {
     pub fn enlist(&mut self, process: Process) {
         self.members.push(Member {
             child: Some(process.child),
-            pipe: Some(process.output),
-            undrained: false,
+            output: Output::of(process.output),
             log: Log::default(),
         });
     }
@@ -87,7 +84,7 @@ impl Crew {
         }
         let seats = self.members.len();
         for seat in (0..seats).map(|n| (self.turn + n) % seats) {
-            if self.members[seat].poll_output(context).is_ready() {
+            if self.members[seat].output.poll(context).is_ready() {
                 self.turn = seat + 1;
                 return Poll::Ready(CrewNews::Readable(seat));
             }
@@ -97,7 +94,7 @@ impl Crew {
 
     /// Whether there is more than was read at once.
     pub fn is_undrained(&self) -> bool {
-        self.members.iter().any(|member| member.undrained)
+        self.members.iter().any(|member| member.output.is_undrained())
     }
 
     /// Reads what one has written.
@@ -195,22 +192,6 @@ impl Crew {
 }
 
 impl Member {
-    fn poll_output(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if self.undrained {
-            return Poll::Ready(());
-        }
-        let Some(pipe) = &self.pipe else {
-            return Poll::Pending;
-        };
-        match pipe.poll_read_ready(context) {
-            Poll::Ready(Ok(mut guard)) => {
-                guard.clear_ready();
-                Poll::Ready(())
-            }
-            Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
-        }
-    }
-
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Exit> {
         let Some(child) = &mut self.child else {
             return Poll::Pending;
@@ -224,16 +205,7 @@ impl Member {
     }
 
     fn drain(&mut self) {
-        self.undrained = false;
-        match self
-            .pipe
-            .as_ref()
-            .map(|pipe| drain(pipe.get_ref(), &mut self.log))
-        {
-            Some(Drained::Closed) => self.pipe = None,
-            Some(Drained::More) => self.undrained = true,
-            Some(Drained::Empty) | None => {}
-        }
+        self.output.drain(&mut self.log);
     }
 }
 

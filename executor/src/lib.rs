@@ -27,6 +27,7 @@ mod handout;
 mod interpreter;
 mod logging;
 mod logs;
+mod output;
 mod payload;
 mod platform_log;
 mod pool;

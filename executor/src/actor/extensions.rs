@@ -18,6 +18,7 @@ use crate::extension_call::ExtensionCall;
 use crate::function::Pace;
 use crate::handout::{invoke_event, shutdown_event};
 use crate::logging::{Logging, SystemLevel};
+use crate::output::Output;
 use crate::process::Role;
 use crate::runtime_api::{Call, Handout, Whose};
 use crate::runtime_call::Reply;
@@ -119,7 +120,7 @@ impl Actor {
         self.child = None;
         self.parked = None;
         self.settle(Whose::Runtime, calls).await;
-        self.pipe = None;
+        self.output = Output::default();
         tracing::debug!(environment = %self.name, ?exit, "the runtime ended before its extensions");
         self.hear(Heard::RuntimeEnded(exit));
     }

@@ -2,12 +2,10 @@
 //!
 //! Each wait may be given up and begun anew at any moment. Deliberately absent: which of them matters when.
 
-use std::fs::File;
 use std::path::Path;
 use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -64,17 +62,4 @@ pub(super) async fn after_the_others() {
         Poll::Pending
     })
     .await;
-}
-
-/// Ready when the pipe may have something. Readiness is cleared before the pipe is read, so nothing that
-/// arrives between is missed; a pipe that was not read to its end tells of nothing new.
-pub(super) async fn readable(pipe: &Option<AsyncFd<File>>, undrained: bool) {
-    match pipe {
-        Some(_) if undrained => {}
-        Some(pipe) => match pipe.readable().await {
-            Ok(mut guard) => guard.clear_ready(),
-            Err(_) => std::future::pending().await,
-        },
-        None => std::future::pending().await,
-    }
 }
