@@ -32,6 +32,13 @@ def read(event):
         return None
 
 
+def beside(event):
+    try:
+        open("beside", "w")
+    except OSError as error:
+        return errno.errorcode[error.errno]
+
+
 def fill(event):
     written = 0
     try:
