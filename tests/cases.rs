@@ -18,6 +18,15 @@ fn every_case_says_what_it_said() {
         .collect();
     folders.sort();
     assert!(folders.len() > 10, "{} cases", folders.len());
+    // What it shows is refused by some machines, such as most containers; the binary says so too.
+    let shortcomings = executor::shortcomings();
+    if !shortcomings.is_empty() {
+        eprintln!(
+            "left out: tests/cases/environments, because {}",
+            shortcomings.join("; ")
+        );
+        folders.retain(|folder| !folder.ends_with("environments"));
+    }
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         while let Some(folder) = folders.get(next.fetch_add(1, Ordering::Relaxed)) {
