@@ -49,6 +49,6 @@ pub use function::{BadRuntime, FunctionSpec, Injury, Pace, Runtime};
 pub use interpreter::InterpreterError;
 pub use logging::{ApplicationLevel, Logging, SystemLevel};
 pub use reactor::{Doorbell, Reactor};
-pub use sandbox::{children, clean_up, means, shortcomings};
+pub use sandbox::{children, clean_up, shortcomings};
 pub use scripted::{Script, Scripted};
 pub use site::{Changes, News};

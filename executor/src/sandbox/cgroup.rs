@@ -15,24 +15,21 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::unistd::Pid;
 
 /// The answer to [`place`].
-static PLACE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+static PLACE: OnceLock<Option<PathBuf>> = OnceLock::new();
 
 /// The directory for the groups of this process, if there can be one. Asked once.
-fn place() -> Result<&'static Path, &'static str> {
-    match PLACE.get_or_init(find) {
-        Ok(path) => Ok(path),
-        Err(why) => Err(why),
-    }
-}
-
-/// Why there are no groups on this machine, if there are none.
-pub fn refusal() -> Option<&'static str> {
-    place().err()
+fn place() -> Option<&'static Path> {
+    let find = || {
+        find()
+            .inspect_err(|why| tracing::debug!(why, "no control groups"))
+            .ok()
+    };
+    PLACE.get_or_init(find).as_deref()
 }
 
 /// Removes the directory of this process's groups; nothing runs in them by then.
 pub fn clean_up() {
-    if let Some(Ok(place)) = PLACE.get() {
+    if let Some(Some(place)) = PLACE.get() {
         remove(place);
     }
 }
@@ -62,7 +59,7 @@ impl Cgroup {
     pub fn new() -> Option<Cgroup> {
         static COUNT: AtomicU32 = AtomicU32::new(1);
         let name = COUNT.fetch_add(1, Ordering::Relaxed).to_string();
-        let directory = place().ok()?.join(name);
+        let directory = place()?.join(name);
         let open = |file: &str| {
             OpenOptions::new()
                 .read(file == "cgroup.procs")

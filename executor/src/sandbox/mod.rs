@@ -55,13 +55,6 @@ pub fn shortcomings() -> Vec<String> {
     tmp.into_iter().collect()
 }
 
-/// How frozen processes are held, and which `/tmp` handlers have: for those who want to know.
-pub fn means() -> (&'static str, &'static str) {
-    let freezer = cgroup::refusal().map_or("cgroup v2", |_| "SIGSTOP");
-    let tmp = room::refusal().map_or("private, by a mount namespace", |_| "TMPDIR");
-    (freezer, tmp)
-}
-
 /// The surroundings of one environment. They outlive its processes.
 #[derive(Debug)]
 pub(crate) struct Sandbox {

@@ -185,12 +185,9 @@ impl Blueprint {
 fn arranged(views: Vec<View>) -> Vec<View> {
     let mut all: BTreeMap<PathBuf, bool> = BTreeMap::new();
     for View { path, writable } in views {
-        let inside = path
-            .components()
-            .all(|part| !matches!(part, Component::ParentDir));
-        if !path.is_absolute() || !inside || !path.exists() {
+        let Some(path) = straight(path).filter(|path| path.is_absolute() && path.exists()) else {
             continue;
-        }
+        };
         if path != Path::new(TMP) {
             *all.entry(path).or_default() |= writable;
             continue;
@@ -270,7 +267,8 @@ fn c_path(path: &Path) -> std::io::Result<CString> {
 /// the way back in.
 fn probe() -> Result<(), String> {
     let entry = Path::new(TMP).join(format!("triggerfish-probe-{}", std::process::id()));
-    std::fs::create_dir(&entry).map_err(|error| format!("{}: {error}", entry.display()))?;
+    // One that was left by a process with our number serves as well.
+    std::fs::create_dir_all(&entry).map_err(|error| format!("{}: {error}", entry.display()))?;
     let view = View {
         path: entry.clone(),
         writable: false,
@@ -329,9 +327,10 @@ mod tests {
             arranged(vec![view("/usr/bin", true), view("/usr/lib", false)]),
             [view("/usr/lib", false)]
         );
+        assert_eq!(arranged(vec![view("usr/lib", false)]), [], "no place of its own");
         assert_eq!(
-            arranged(vec![view("usr/lib", false), view("/usr/../usr/lib", false)]),
-            []
+            arranged(vec![view("/var/../usr/lib", false)]),
+            [view("/usr/lib", false)]
         );
     }
 
