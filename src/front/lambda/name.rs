@@ -16,15 +16,27 @@ pub struct Named {
     pub region: Option<String>,
     /// The account, likewise.
     pub account: Option<String>,
-    /// The qualifier: `$LATEST`, as no other is offered.
+    /// The qualifier as it was asked: `$LATEST`, a version's number, an alias.
     pub qualifier: Option<String>,
 }
 
 impl Named {
     /// Takes the `Qualifier` parameter in as well.
+    ///
+    /// # Errors
+    /// The name has another one.
     pub fn qualify(&mut self, qualifier: &str) -> Result<(), ApiError> {
-        self.qualifier = Some(latest(qualifier)?);
-        Ok(())
+        match self.qualifier.as_deref() {
+            Some(derived) if derived != qualifier => Err(ApiError::user(
+                400,
+                "InvalidParameterValueException",
+                "The derived qualifier from the function name does not match the specified qualifier.",
+            )),
+            _ => {
+                self.qualifier = Some(qualifier.to_owned());
+                Ok(())
+            }
+        }
     }
 
     /// Refuses another region's function, then another account's, in AWS's order and words (spec/errors §1, §3).
@@ -66,7 +78,7 @@ pub fn function(text: &str) -> Result<Named, ApiError> {
         name: name.to_owned(),
         region,
         account,
-        qualifier: qualifier.map(latest).transpose()?,
+        qualifier: qualifier.map(str::to_owned),
     })
 }
 
@@ -98,16 +110,6 @@ fn place(text: &str) -> Option<Place> {
         [first, second] if region(first) && account(second) => Some((owned(first), owned(second))),
         _ => None,
     }
-}
-
-/// `$LATEST`; no other qualifier is offered.
-fn latest(qualifier: &str) -> Result<String, ApiError> {
-    if qualifier == "$LATEST" {
-        return Ok(qualifier.to_owned());
-    }
-    Err(ApiError::unsupported(&format!(
-        "the qualifier `{qualifier}` (versions and aliases)"
-    )))
 }
 
 #[cfg(test)]
@@ -158,7 +160,21 @@ mod tests {
         ] {
             assert_eq!(code(text), Some("ValidationException"), "{text}");
         }
-        assert_eq!(code("f:prod"), Some("NotImplementedException"));
+        assert_eq!(code("f:prod"), None);
+    }
+
+    #[test]
+    fn two_qualifiers_are_one_or_an_error() {
+        let both = |name: &str, qualifier: &str| {
+            let mut named = function(name).unwrap_or_default();
+            named
+                .qualify(qualifier)
+                .map(|()| named.qualifier)
+                .map_err(|error| error.code)
+        };
+        assert_eq!(both("f:1", "1"), Ok(Some("1".to_owned())));
+        assert_eq!(both("f", "prod"), Ok(Some("prod".to_owned())));
+        assert_eq!(both("f:1", "2"), Err("InvalidParameterValueException"));
     }
 
     #[test]

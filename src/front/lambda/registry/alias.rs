@@ -1,0 +1,187 @@
+//! Aliases: CreateAlias, GetAlias, UpdateAlias, DeleteAlias, ListAliases (spec/lambda §8.4).
+
+use router::name::FunctionName;
+use scenarios::api::error::ApiError;
+use serde_json::{Value, json};
+
+use super::configuration::arn;
+use super::record::{Alias, Record};
+use super::{
+    Moment, Outcome, Registry, Told, check_revision, conflict, invalid, named, page, structure, text,
+};
+use crate::front::lambda::model::Input;
+
+/// Items of a page.
+const PAGE: usize = 100;
+
+/// CreateAlias.
+pub fn create(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
+    let (record, alias) = (
+        record(registry, moment, input)?,
+        text(input, "Name").unwrap_or_default(),
+    );
+    let version = text(input, "FunctionVersion").unwrap_or_default();
+    check_version(moment, record, version)?;
+    let made = Alias {
+        version: version.to_owned(),
+        also: routing(moment, record, version, input)?.unwrap_or_default(),
+        description: text(input, "Description").unwrap_or_default().to_owned(),
+        revision_id: moment.ids.uuid(),
+    };
+    if record.aliases.contains_key(alias) {
+        return Err(conflict(format!(
+            "Alias already exists: {}",
+            arn(moment.place, &record.name, Some(alias))
+        )));
+    }
+    let (name, shown) = (record.name.clone(), show(moment, &record.name, alias, &made));
+    if let Some(record) = registry.change(&name) {
+        record.aliases.insert(alias.to_owned(), made);
+    }
+    Told::json(201, shown)
+}
+
+/// GetAlias.
+pub fn get(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
+    let name = FunctionName::new(named(moment, input)?.name.as_str());
+    let alias = text(input, "Name").unwrap_or_default();
+    let missing = || {
+        ApiError::missing(&format!(
+            "Cannot find alias arn: {}",
+            arn(moment.place, &name, Some(alias))
+        ))
+    };
+    let record = registry.functions.get(&name).ok_or_else(missing)?;
+    let found = record.aliases.get(alias).ok_or_else(missing)?;
+    Told::json(200, show(moment, &name, alias, found))
+}
+
+/// UpdateAlias: what is not given stays.
+pub fn update(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
+    let (record, alias) = (
+        record(registry, moment, input)?,
+        text(input, "Name").unwrap_or_default(),
+    );
+    let missing = || {
+        ApiError::missing(&format!(
+            "Alias not found: {}",
+            arn(moment.place, &record.name, Some(alias))
+        ))
+    };
+    let mut changed = record.aliases.get(alias).ok_or_else(missing)?.clone();
+    check_revision(input, &changed.revision_id, "GetFunction/GetAlias")?;
+    if let Some(version) = text(input, "FunctionVersion") {
+        check_version(moment, record, version)?;
+        version.clone_into(&mut changed.version);
+    }
+    match routing(moment, record, &changed.version, input)? {
+        Some(also) => changed.also = also,
+        None => check_routing(moment, record, &changed.version, changed.also.as_ref())?,
+    }
+    if let Some(description) = text(input, "Description") {
+        description.clone_into(&mut changed.description);
+    }
+    changed.revision_id = moment.ids.uuid();
+    let (name, shown) = (record.name.clone(), show(moment, &record.name, alias, &changed));
+    if let Some(record) = registry.change(&name) {
+        record.aliases.insert(alias.to_owned(), changed);
+    }
+    Told::json(200, shown)
+}
+
+/// DeleteAlias: one that is not there is gone already.
+pub fn delete(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
+    let name = record(registry, moment, input)?.name.clone();
+    let alias = text(input, "Name").unwrap_or_default();
+    if let Some(record) = registry.change(&name) {
+        record.forget_alias(alias);
+    }
+    Told::nothing()
+}
+
+/// ListAliases, by name.
+pub fn list(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
+    let record = record(registry, moment, input)?;
+    let version = text(input, "FunctionVersion");
+    let fitting = record
+        .aliases
+        .iter()
+        .filter(|(_, alias)| version.is_none_or(|version| alias.version == version));
+    let items = fitting.map(|(name, alias)| (name.clone(), show(moment, &record.name, name, alias)));
+    Told::json(200, page(input, PAGE, "Aliases", items.collect())?)
+}
+
+fn record<'a>(registry: &'a Registry, moment: &Moment<'_>, input: &Input) -> Result<&'a Record, ApiError> {
+    let name = FunctionName::new(named(moment, input)?.name.as_str());
+    let missing = || ApiError::not_found(&arn(moment.place, &name, None));
+    registry.functions.get(&name).ok_or_else(missing)
+}
+
+fn check_version(moment: &Moment<'_>, record: &Record, version: &str) -> Result<(), ApiError> {
+    match record.version(version) {
+        Some(_) => Ok(()),
+        None => Err(ApiError::not_found(&arn(
+            moment.place,
+            &record.name,
+            Some(version),
+        ))),
+    }
+}
+
+type Also = Option<(String, f64)>;
+
+/// The additional version that an input asks for; `None` where it says nothing of it.
+fn routing(
+    moment: &Moment<'_>,
+    record: &Record,
+    version: &str,
+    input: &Input,
+) -> Result<Option<Also>, ApiError> {
+    let Some(routing) = structure(input, "RoutingConfig") else {
+        return Ok(None);
+    };
+    let weights = structure(routing, "AdditionalVersionWeights");
+    if weights.is_some_and(|weights| weights.len() > 1) {
+        return Err(invalid(
+            "Number of items in AdditionalVersionWeights cannot be greater than 1",
+        ));
+    }
+    let first = weights.into_iter().flatten().next();
+    let also = first.map(|(version, weight)| (version.clone(), weight.as_f64().unwrap_or_default()));
+    check_routing(moment, record, version, also.as_ref())?;
+    Ok(Some(also))
+}
+
+fn check_routing(
+    moment: &Moment<'_>,
+    record: &Record,
+    version: &str,
+    also: Option<&(String, f64)>,
+) -> Result<(), ApiError> {
+    let Some((other, _)) = also else { return Ok(()) };
+    if other == version {
+        return Err(invalid(format!(
+            "Invalid function version {other}. Function version {other} is already included in routing configuration."
+        )));
+    }
+    if other == "$LATEST" || version == "$LATEST" {
+        return Err(invalid(
+            "$LATEST is not supported for an alias pointing to more than 1 version",
+        ));
+    }
+    check_version(moment, record, other)
+}
+
+fn show(moment: &Moment<'_>, name: &FunctionName, alias: &str, is: &Alias) -> Value {
+    let mut shown = json!({
+        "AliasArn": arn(moment.place, name, Some(alias)),
+        "Name": alias,
+        "FunctionVersion": is.version,
+        "Description": is.description,
+        "RevisionId": is.revision_id,
+    });
+    if let Some((version, weight)) = &is.also {
+        shown["RoutingConfig"] = json!({ "AdditionalVersionWeights": { version: weight } });
+    }
+    shown
+}

@@ -1,0 +1,104 @@
+//! A function's code: a package that was uploaded, or a folder of the user's that is run where it lies.
+//!
+//! Owns where a request says that code is (spec/lambda §8.1, `Code`). Deliberately absent: packages themselves
+//! ([`crate::front::code`]) and the reading of buckets.
+
+use std::path::PathBuf;
+
+use scenarios::api::error::ApiError;
+use serde::{Deserialize, Serialize};
+
+use super::{Brought, Moment, Wanted, invalid, not_offered, text};
+use crate::front::code::Package;
+use crate::front::lambda::model::Input;
+
+/// The name that stands for a bucket where `S3Key` is a folder of this machine, run in place and looked at again after
+/// each change of it. The convention is that of other local emulators.
+pub const HOT_RELOAD: &str = "hot-reload";
+
+/// Where code is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Code {
+    /// A package.
+    Package(Package),
+    /// A folder.
+    Folder(PathBuf),
+}
+
+impl Code {
+    /// `CodeSize`: bytes of the zip; 0 for a folder, which has none until it is published.
+    pub fn size(&self) -> u64 {
+        match self {
+            Code::Package(package) => package.size,
+            Code::Folder(_) => 0,
+        }
+    }
+
+    /// `CodeSha256`; that of nothing for a folder.
+    pub fn sha256(&self) -> &str {
+        match self {
+            Code::Package(package) => &package.sha256,
+            Code::Folder(_) => "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+        }
+    }
+}
+
+/// The code that a request brings, or what has to be brought first.
+///
+/// # Errors
+/// None, more than one, or one that is not offered.
+pub fn read(members: &Input) -> Result<Source, ApiError> {
+    for member in ["S3ObjectVersion", "ImageUri", "SourceKMSKeyArn"] {
+        if members.contains_key(member) {
+            return Err(not_offered(&format!("{member} (`Code`)")));
+        }
+    }
+    match (
+        text(members, "ZipFile"),
+        text(members, "S3Bucket"),
+        text(members, "S3Key"),
+    ) {
+        (Some(_), None, None) => Ok(Source::Brought(Wanted::Zip)),
+        (None, Some(HOT_RELOAD), Some(folder)) => folder_at(folder),
+        (None, Some(bucket), Some(key)) => Ok(Source::Brought(Wanted::Object {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+        })),
+        (None, None, None) => Err(invalid("Please provide a source for function code.")),
+        (Some(_), _, _) => Err(invalid(
+            "Please do not provide other FunctionCode parameters when providing a ZipFile.",
+        )),
+        _ => Err(invalid("Please provide both S3Bucket and S3Key.")),
+    }
+}
+
+/// Where code comes from.
+pub enum Source {
+    /// It lies here.
+    Folder(PathBuf),
+    /// It has to be brought.
+    Brought(Wanted),
+}
+
+fn folder_at(folder: &str) -> Result<Source, ApiError> {
+    let path = PathBuf::from(folder);
+    match path.is_absolute() {
+        true => Ok(Source::Folder(path)),
+        false => Err(invalid(format!(
+            "With S3Bucket {HOT_RELOAD}, S3Key is the absolute path of a folder; {folder} is not absolute"
+        ))),
+    }
+}
+
+impl Source {
+    /// The code, if it is here.
+    pub fn code(&self, moment: &Moment<'_>) -> Result<Code, Wanted> {
+        match self {
+            Source::Folder(path) => Ok(Code::Folder(path.clone())),
+            Source::Brought(wanted) => match moment.brought.get(wanted) {
+                Some(Brought::Package(package)) => Ok(Code::Package(package.clone())),
+                _ => Err(wanted.clone()),
+            },
+        }
+    }
+}

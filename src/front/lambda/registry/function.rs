@@ -1,0 +1,270 @@
+//! Functions: CreateFunction, GetFunction, GetFunctionConfiguration, ListFunctions, DeleteFunction (spec/lambda §8.1, §8.2).
+
+use router::name::FunctionName;
+use scenarios::api::error::ApiError;
+use serde_json::{Value, json};
+
+use super::code::{self, Code};
+use super::config::{self, Config};
+use super::configuration::{View, arn, show};
+use super::record::{Record, Revision, Update};
+use super::version::publish;
+use super::{
+    Brought, Moment, Outcome, Registry, Told, Wanted, conflict, invalid, named, page, structure, text, truth,
+};
+use crate::front::lambda::model::Input;
+
+/// Items of a page of functions or versions.
+pub const PAGE: usize = 50;
+/// The longest bare name of a new function.
+const LONGEST_NAME: usize = 64;
+
+/// CreateFunction.
+pub fn create(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
+    let named = named(moment, input)?;
+    if named.name.len() > LONGEST_NAME {
+        let rule = format!("Member must have length less than or equal to {LONGEST_NAME}");
+        return Err(invalid(format!(
+            "1 validation error detected: Value '{}' at 'functionName' failed to satisfy constraint: {rule}",
+            named.name
+        )));
+    }
+    let name = FunctionName::new(named.name.as_str());
+    let (Some(_), Some(_)) = (text(input, "Runtime"), text(input, "Handler")) else {
+        let what =
+            "Runtime and Handler are mandatory parameters for functions created with deployment packages.";
+        return Err(invalid(what));
+    };
+    let layers = config::layers(moment, input, |arn| registry.layer(arn))?;
+    let mut config = Config::new(text(input, "Role").unwrap_or_default());
+    config.take(moment, input, layers)?;
+    let tags = super::tags::read(input, "Tags")?;
+    if registry.functions.contains_key(&name) {
+        let body = json!({ "message": format!("Function already exist: {name}") }).to_string();
+        return Err(ApiError {
+            status: 409,
+            code: "ResourceConflictException",
+            body,
+        });
+    }
+    let source = structure(input, "Code").cloned().unwrap_or_default();
+    let code = match code::read(&source)?.code(moment) {
+        Ok(code) => code,
+        Err(wanted) => return Ok(Told::Wants(wanted)),
+    };
+    if let Some(wanted) = opt(moment, &mut config) {
+        return Ok(Told::Wants(wanted));
+    }
+    let latest = Revision::new(config, code, moment.now, moment.ids);
+    let mut record = Record::new(name, latest);
+    record.tags = tags;
+    let shown = if truth(input, "Publish") {
+        let version = match publish(&mut record, moment, None, true)? {
+            Ok(version) => version,
+            Err(wanted) => return Ok(Told::Wants(wanted)),
+        };
+        show(
+            moment.place,
+            &record,
+            &version.to_string(),
+            &record.versions[&version],
+            None,
+            View::Whole,
+        )
+    } else {
+        show(
+            moment.place,
+            &record,
+            "$LATEST",
+            &record.latest,
+            None,
+            View::Whole,
+        )
+    };
+    registry.insert(record);
+    Told::json(201, shown)
+}
+
+/// Sets where a configuration's layers lie merged, or says that they have to be.
+pub fn opt(moment: &Moment<'_>, config: &mut Config) -> Option<Wanted> {
+    config.opt = None;
+    if config.layers.is_empty() {
+        return None;
+    }
+    let wanted = Wanted::Layers(config.layers.iter().map(|layer| layer.package.clone()).collect());
+    match moment.brought.get(&wanted) {
+        Some(Brought::Directory(path)) => {
+            config.opt = Some(path.clone());
+            None
+        }
+        _ => Some(wanted),
+    }
+}
+
+/// A function that has to be there, with the qualifier that was asked of it.
+///
+/// # Errors
+/// It, or what the qualifier names, is not there; or its name is another region's.
+pub fn find<'a>(
+    registry: &'a Registry,
+    moment: &Moment<'_>,
+    input: &Input,
+) -> Result<(&'a Record, Option<String>), ApiError> {
+    let named = named(moment, input)?;
+    let name = FunctionName::new(named.name.as_str());
+    let asked = named.qualifier;
+    let missing = || ApiError::not_found(&arn(moment.place, &name, asked.as_deref()));
+    let record = registry.functions.get(&name).ok_or_else(missing)?;
+    record.resolve(asked.as_deref()).ok_or_else(missing)?;
+    Ok((record, asked))
+}
+
+/// GetFunction.
+pub fn get(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
+    look(registry, moment, input)?;
+    let (record, asked) = find(registry, moment, input)?;
+    let configuration = shown(moment, record, asked.as_deref());
+    let version = configuration["Version"].as_str().unwrap_or("$LATEST");
+    let location = moment
+        .place
+        .code_url(moment.now, &format!("{}/{version}", record.name));
+    let mut answer = json!({
+        "Code": { "RepositoryType": "S3", "Location": location },
+        "Configuration": configuration,
+    });
+    if !record.tags.is_empty() {
+        answer["Tags"] = json!(record.tags);
+    }
+    if let Some(reserved) = record.reserved {
+        answer["Concurrency"] = json!({ "ReservedConcurrentExecutions": reserved });
+    }
+    Told::json(200, answer)
+}
+
+/// GetFunctionConfiguration.
+pub fn get_configuration(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
+    look(registry, moment, input)?;
+    let (record, asked) = find(registry, moment, input)?;
+    Told::json(200, shown(moment, record, asked.as_deref()))
+}
+
+fn shown(moment: &Moment<'_>, record: &Record, asked: Option<&str>) -> Value {
+    let (version, revision) = record
+        .resolve(asked)
+        .unwrap_or(("$LATEST".to_owned(), &record.latest));
+    show(moment.place, record, &version, revision, asked, View::Whole)
+}
+
+/// Who looks at a function sees it done: a waiter's first poll is its last ([`super::record::TRANSITION`]).
+fn look(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Result<(), ApiError> {
+    let name = FunctionName::new(named(moment, input)?.name.as_str());
+    let changing = registry
+        .functions
+        .get(&name)
+        .is_some_and(|record| record.next_deadline().is_some());
+    if let Some(record) = registry.change_if(&name, changing) {
+        record.complete(moment.ids);
+    }
+    Ok(())
+}
+
+/// ListFunctions.
+pub fn list(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
+    if text(input, "MasterRegion").is_some_and(|region| region != "ALL" && region != moment.place.region) {
+        return Told::json(200, json!({ "Functions": [] }));
+    }
+    let all = text(input, "FunctionVersion") == Some("ALL");
+    let mut items = Vec::new();
+    for record in registry.functions.values() {
+        if !all {
+            items.push((
+                record.name.to_string(),
+                show(moment.place, record, "$LATEST", &record.latest, None, View::Item),
+            ));
+            continue;
+        }
+        for (version, revision) in record.revisions() {
+            let shown = show(
+                moment.place,
+                record,
+                &version,
+                revision,
+                Some(&version),
+                View::Item,
+            );
+            items.push((format!("{}:{version:0>20}", record.name), shown));
+        }
+    }
+    Told::json(200, page(input, PAGE, "Functions", items)?)
+}
+
+/// DeleteFunction: all of it, or one version.
+pub fn delete(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
+    let named = named(moment, input)?;
+    let name = FunctionName::new(named.name.as_str());
+    let asked = named.qualifier.as_deref();
+    let missing = || ApiError::not_found(&arn(moment.place, &name, asked));
+    let record = registry.functions.get(&name).ok_or_else(missing)?;
+    let Some(qualifier) = asked else {
+        registry.remove(&name);
+        return Told::nothing();
+    };
+    if qualifier == "$LATEST" {
+        return Err(invalid(
+            "$LATEST version cannot be deleted without deleting the function.",
+        ));
+    }
+    if !qualifier.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(invalid("Deletion of aliases is not currently supported."));
+    }
+    let number: u64 = qualifier
+        .parse()
+        .ok()
+        .filter(|n| record.versions.contains_key(n))
+        .ok_or_else(missing)?;
+    let users = record
+        .aliases
+        .iter()
+        .filter(|(_, alias)| alias.leads_to(qualifier));
+    let users: Vec<&str> = users.map(|(name, _)| name.as_str()).collect();
+    if !users.is_empty() {
+        let arn = arn(moment.place, &name, asked);
+        return Err(conflict(format!(
+            "Version {arn} cannot be deleted: aliases point to it: {}",
+            users.join(", ")
+        )));
+    }
+    if let Some(record) = registry.change(&name) {
+        record.forget_version(number);
+    }
+    Told::nothing()
+}
+
+/// Refuses a change of a function that another one is under way of (spec/errors §4).
+///
+/// # Errors
+/// It is being made or updated.
+pub fn check_idle(moment: &Moment<'_>, record: &Record) -> Result<(), ApiError> {
+    if let Some(state) = record.latest.hinders() {
+        return Err(conflict(format!(
+            "The operation cannot be performed at this time. The function is currently in the following state: {state}"
+        )));
+    }
+    match record.latest.update {
+        Update::InProgress { .. } => {
+            let arn = arn(moment.place, &record.name, None);
+            Err(conflict(format!(
+                "The operation cannot be performed at this time. An update is in progress for resource: {arn}"
+            )))
+        }
+        Update::Successful => Ok(()),
+    }
+}
+
+/// Whether the code of a function is a folder of the user's.
+pub fn folder(record: &Record) -> Option<&std::path::Path> {
+    match &record.latest.code {
+        Code::Folder(path) => Some(path),
+        Code::Package(_) => None,
+    }
+}

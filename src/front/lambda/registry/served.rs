@@ -1,0 +1,116 @@
+//! The operations that are served, and the members of each that are read: a table.
+//!
+//! What the model knows and this table does not is answered with an error that names it; nothing is accepted and ignored.
+
+use super::{Operation, alias, function, tags, update, version};
+
+/// An operation that is served.
+pub struct Served {
+    /// AWS's name of it.
+    pub name: &'static str,
+    members: &'static str,
+    /// What it does.
+    pub run: Operation,
+}
+
+impl Served {
+    /// Whether a member is read, be every value of it offered or not.
+    pub fn reads(&self, member: &str) -> bool {
+        self.members.split_whitespace().any(|known| known == member)
+    }
+}
+
+const fn row(name: &'static str, members: &'static str, run: Operation) -> Served {
+    Served { name, members, run }
+}
+
+/// Everything that CreateFunction may say.
+const NEW_FUNCTION: &str = "FunctionName Code Runtime Role Handler Description Timeout MemorySize Publish PublishTo \
+    PackageType VpcConfig DeadLetterConfig Environment KMSKeyArn TracingConfig Tags Layers FileSystemConfigs ImageConfig \
+    EphemeralStorage SnapStart LoggingConfig CapacityProviderConfig DurableConfig RuntimeConfig AcceleratorConfig \
+    CodeSigningConfigArn Architectures TenancyConfig";
+/// Everything that UpdateFunctionConfiguration may say.
+const CONFIGURATION: &str = "FunctionName Runtime Role Handler Description Timeout MemorySize VpcConfig DeadLetterConfig \
+    Environment KMSKeyArn TracingConfig Layers FileSystemConfigs ImageConfig EphemeralStorage SnapStart LoggingConfig \
+    CapacityProviderConfig DurableConfig RuntimeConfig AcceleratorConfig RevisionId";
+/// Everything that UpdateFunctionCode may say.
+const CODE: &str = "FunctionName ZipFile S3Bucket S3Key S3ObjectVersion ImageUri Publish PublishTo DryRun RevisionId \
+    Architectures SourceKMSKeyArn";
+
+/// Alphabetical.
+pub const SERVED: &[Served] = &[
+    row(
+        "CreateAlias",
+        "FunctionName Name FunctionVersion Description RoutingConfig",
+        alias::create,
+    ),
+    row("CreateFunction", NEW_FUNCTION, function::create),
+    row("DeleteAlias", "FunctionName Name", alias::delete),
+    row("DeleteFunction", "FunctionName Qualifier", function::delete),
+    row("GetAlias", "FunctionName Name", alias::get),
+    row("GetFunction", "FunctionName Qualifier", function::get),
+    row(
+        "GetFunctionConfiguration",
+        "FunctionName Qualifier",
+        function::get_configuration,
+    ),
+    row(
+        "ListAliases",
+        "FunctionName FunctionVersion Marker MaxItems",
+        alias::list,
+    ),
+    row(
+        "ListFunctions",
+        "MasterRegion FunctionVersion Marker MaxItems",
+        function::list,
+    ),
+    row("ListTags", "Resource", tags::list),
+    row(
+        "ListVersionsByFunction",
+        "FunctionName Marker MaxItems",
+        version::list,
+    ),
+    row(
+        "PublishVersion",
+        "FunctionName CodeSha256 Description RevisionId PublishTo",
+        version::publish_version,
+    ),
+    row("TagResource", "Resource Tags", tags::tag),
+    row("UntagResource", "Resource TagKeys", tags::untag),
+    row(
+        "UpdateAlias",
+        "FunctionName Name FunctionVersion Description RoutingConfig RevisionId",
+        alias::update,
+    ),
+    row("UpdateFunctionCode", CODE, update::code),
+    row(
+        "UpdateFunctionConfiguration",
+        CONFIGURATION,
+        update::configuration,
+    ),
+];
+
+/// An operation by AWS's name of it.
+pub fn find(name: &str) -> Option<&'static Served> {
+    SERVED.iter().find(|served| served.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::front::lambda::model::MODEL;
+
+    #[test]
+    fn the_table_is_sorted_and_of_the_model() {
+        assert!(SERVED.is_sorted_by_key(|served| served.name));
+        for served in SERVED {
+            let operation = MODEL
+                .operation(served.name)
+                .unwrap_or_else(|| panic!("{} is no operation", served.name));
+            let known: Vec<&str> = MODEL.members(operation).collect();
+            for member in served.members.split_whitespace() {
+                assert!(known.contains(&member), "{} has no {member}", served.name);
+            }
+        }
+    }
+}
