@@ -1,13 +1,21 @@
-//! The Lambda API's part of the front: HTTP in, one [`Invoke`] out, by a pure function.
+//! The Lambda API's part of the front: a request in, one [`Invoke`] out by a pure function, which is then carried out.
 //!
 //! Owns the wire contract of Invoke (spec/lambda §5). Every other operation of the API is answered with an error that
 //! says so. Deliberately absent: sockets, and the checks of [`api`], which do not depend on HTTP.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use router::name::unhex;
+use router::arrivals::Refused;
+use router::event::{CallDetails, Event, Lane, Outcome};
+use router::name::FunctionName;
+use router::router::Input;
 use scenarios::api::error::ApiError;
-use scenarios::api::{self, InvocationType};
+use scenarios::api::{self, Call, InvocationType};
+use scenarios::assemble::{ACCOUNT, REGION};
 
+use super::gateway::{Gateway, call_name};
+use super::http::{Answer, Request, decode};
 use super::name::{self, Named};
 
 /// What a request asks for.
@@ -27,54 +35,31 @@ pub struct Invoke {
     pub body: Bytes,
 }
 
-/// A request, as far as it matters here.
-pub struct Request<'a> {
-    /// The method.
-    pub method: &'a str,
-    /// The path as sent, still percent-encoded.
-    pub path: &'a str,
-    /// The query as sent.
-    pub query: Option<&'a str>,
-    /// Looks a header up by its lower-case name.
-    pub header: &'a dyn Fn(&str) -> Option<String>,
-    /// The body.
-    pub body: Bytes,
+/// Answers a request.
+pub async fn answer(gateway: &Gateway, request: Request) -> Answer {
+    let invoked = match parse(&request) {
+        Ok(invoke) => carry_out(gateway, invoke, request.number).await,
+        Err(problem) => Err(problem),
+    };
+    invoked.unwrap_or_else(Answer::from)
 }
 
 /// Understands a request.
 ///
 /// # Errors
 /// The error to answer with, in AWS's form.
-pub fn parse(request: &Request<'_>) -> Result<Invoke, ApiError> {
-    let Some(name) = request
+pub fn parse(request: &Request) -> Result<Invoke, ApiError> {
+    let name = request
         .path
         .strip_prefix("/2015-03-31/functions/")
         .and_then(|rest| rest.strip_suffix("/invocations"))
-        .filter(|name| !name.contains('/'))
-    else {
-        return Err(ApiError::unsupported(&format!(
-            "{} {}",
-            request.method, request.path
-        )));
-    };
-    if request.method != "POST" {
-        return Err(ApiError::unsupported(&format!(
-            "{} {}",
-            request.method, request.path
-        )));
-    }
+        .filter(|name| !name.contains('/') && request.method == hyper::Method::POST)
+        .ok_or_else(|| ApiError::unsupported(&format!("{} {}", request.method, request.path)))?;
     let mut named = name::function(&decode(name))?;
-    for (key, value) in request
-        .query
-        .unwrap_or("")
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-    {
-        if key == "Qualifier" {
-            named.qualify(&decode(value))?;
-        }
+    if let Some(qualifier) = request.parameter("Qualifier") {
+        named.qualify(&qualifier)?;
     }
-    let kind = match (request.header)("x-amz-invocation-type").as_deref() {
+    let kind = match request.header("x-amz-invocation-type") {
         None | Some("RequestResponse") => InvocationType::RequestResponse,
         Some("Event") => InvocationType::Event,
         Some("DryRun") => InvocationType::DryRun,
@@ -83,7 +68,7 @@ pub fn parse(request: &Request<'_>) -> Result<Invoke, ApiError> {
             return Err(ApiError::constraint(other, "invocationType", rule));
         }
     };
-    let tail = match (request.header)("x-amz-log-type").as_deref() {
+    let tail = match request.header("x-amz-log-type") {
         None | Some("None") => false,
         Some("Tail") => kind == InvocationType::RequestResponse,
         Some(other) => {
@@ -91,62 +76,107 @@ pub fn parse(request: &Request<'_>) -> Result<Invoke, ApiError> {
             return Err(ApiError::constraint(other, "logType", rule));
         }
     };
-    if (request.header)("x-amz-tenant-id").is_some() {
+    if request.header("x-amz-tenant-id").is_some() {
         return Err(ApiError::unsupported("X-Amz-Tenant-Id (tenant isolation)"));
     }
-    let client_context = (request.header)("x-amz-client-context")
-        .map(|c| api::client_context(&c))
+    let client_context = request
+        .header("x-amz-client-context")
+        .map(api::client_context)
         .transpose()?;
     Ok(Invoke {
         function: named,
         kind,
         tail,
         client_context,
-        trace: (request.header)("x-amzn-trace-id").filter(|trace| trace.contains("Root=")),
+        trace: request
+            .header("x-amzn-trace-id")
+            .filter(|trace| trace.contains("Root="))
+            .map(str::to_owned),
         body: request.body.clone(),
     })
 }
 
-/// Percent-decoding; a broken escape stays as it is.
-fn decode(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let escaped = (*first == b'%').then(|| after.split_at_checked(2)).flatten();
-        let decoded = escaped.and_then(|(pair, after)| Some((unhex(pair)?, after)));
-        match decoded {
-            Some((byte, after)) => {
-                out.extend(byte);
-                rest = after;
-            }
-            None => {
-                out.push(*first);
-                rest = after;
-            }
+async fn carry_out(gateway: &Gateway, invoke: Invoke, number: u64) -> Result<Answer, ApiError> {
+    invoke.function.check_place(REGION, ACCOUNT)?;
+    let function = FunctionName::new(invoke.function.name.as_str());
+    let call = Call {
+        kind: invoke.kind,
+        function: &function,
+        qualifier: invoke.function.qualifier.as_deref(),
+        body: &invoke.body,
+    };
+    let payload = api::check(call, |function| gateway.functions.contains(function))?;
+    let details = CallDetails {
+        qualifier: invoke.function.qualifier,
+        client_context: invoke.client_context,
+        log_tail: invoke.tail,
+        trace: invoke.trace,
+    };
+    let name = call_name(number);
+    let event = |lane| api::event(gateway.seed, &name, &function, lane, details, payload);
+    let status = invoke.kind.status();
+    match invoke.kind {
+        InvocationType::DryRun => Ok(Answer::empty(status)),
+        InvocationType::Event => {
+            send(gateway, event(Lane::Queue)).await?;
+            Ok(Answer::empty(status))
+        }
+        InvocationType::RequestResponse => {
+            let (tell, answer) = tokio::sync::oneshot::channel();
+            let reply = gateway.replies.open(move |outcome| drop(tell.send(outcome)));
+            send(gateway, event(Lane::Reply(reply))).await?;
+            let outcome = answer
+                .await
+                .map_err(|_| ApiError::service("the fabric stopped"))?;
+            reply_of(outcome, invoke.tail)
         }
     }
-    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Hands an event to the fabric; where its inbox is full the caller waits, on a thread of its own. An event that is
+/// not handed over is told so, and never runs.
+async fn send(gateway: &Gateway, event: Event) -> Result<(), ApiError> {
+    let closed = || ApiError::unavailable("triggerfish is stopping and takes no more calls");
+    let input = match gateway.entrance.try_send(Input::Invoked(event)) {
+        Ok(()) => return Ok(()),
+        Err(Refused::Closed) => return Err(closed()),
+        Err(Refused::Full(input)) => input,
+    };
+    let entrance = gateway.entrance.clone();
+    let sent = tokio::task::spawn_blocking(move || entrance.send(*input)).await;
+    match sent {
+        Ok(true) => Ok(()),
+        _ => Err(closed()),
+    }
+}
+
+fn reply_of(outcome: Outcome, tail: bool) -> Result<Answer, ApiError> {
+    let reply = api::answer(outcome)?;
+    let mut answer = Answer::json(InvocationType::RequestResponse.status(), reply.payload)
+        .with("x-amz-executed-version", "$LATEST");
+    if tail {
+        answer = answer.with("x-amz-log-result", STANDARD.encode(&reply.log));
+    }
+    Ok(match reply.function_error {
+        Some(error) => answer.with("x-amz-function-error", error),
+        None => answer,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use router::name::RequestId;
+
     use super::*;
 
-    fn ask(path: &str, headers: &[(&str, &str)], body: &'static [u8]) -> Result<Invoke, ApiError> {
-        let (path, query) = path.split_once('?').map_or((path, None), |(p, q)| (p, Some(q)));
-        let find = |name: &str| {
-            headers
-                .iter()
-                .find(|(k, _)| *k == name)
-                .map(|(_, v)| (*v).to_owned())
-        };
-        parse(&Request {
-            method: "POST",
-            path,
-            query,
-            header: &find,
-            body: Bytes::from_static(body),
-        })
+    fn ask(uri: &str, headers: &[(&str, &str)], body: &'static [u8]) -> Result<Invoke, ApiError> {
+        let mut request = hyper::Request::post(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (head, ()) = request.body(()).expect("a request").into_parts();
+        let id = RequestId::new("id");
+        parse(&Request::new(head, Bytes::from_static(body), id, 1))
     }
 
     #[test]
@@ -173,20 +203,6 @@ mod tests {
             asked.map(|i| i.function.qualifier),
             Ok(Some("$LATEST".to_owned()))
         );
-    }
-
-    #[test]
-    fn a_broken_escape_stays_as_it_is() {
-        for (text, read) in [
-            ("%41%2f", "A/"),
-            ("%+1", "%+1"),
-            ("%4", "%4"),
-            ("%", "%"),
-            ("%%41", "%A"),
-            ("%-1%zz", "%-1%zz"),
-        ] {
-            assert_eq!(decode(text), read);
-        }
     }
 
     #[test]

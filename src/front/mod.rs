@@ -1,9 +1,15 @@
 //! The HTTP front: one loopback port that speaks AWS's protocols.
 //!
-//! [`lambda`] (with [`name`]) turns a request into an action by a pure function; [`gateway`] serves and carries it out;
-//! [`refusals`] tells of those it does not take.
+//! ```text
+//! gateway ── access ── service ── limits ──► Request ──► lambda (with name) ──► Answer ──► gateway
+//!  sockets   who asks   for whom   how much                                     refusals tells of errors
+//! ```
 
+pub mod access;
 pub mod gateway;
+pub mod http;
 pub mod lambda;
+pub mod limits;
 mod name;
 pub mod refusals;
+pub mod service;
