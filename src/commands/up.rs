@@ -38,7 +38,9 @@ use sources::host::{Host, Parts};
 use sources::source::{Bell, Emitter};
 
 use crate::cli::Up;
+use crate::front::access;
 use crate::front::gateway::{self, Gateway};
+use crate::front::limits::Room;
 use crate::front::refusals::Refusals;
 use crate::output::talk;
 use crate::reload::Reload;
@@ -124,7 +126,7 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         .listen
         .parse()
         .with_context(|| format!("`--listen {}` is no ADDRESS:PORT", args.listen))?;
-    if !gateway::is_loopback(address) {
+    if !access::is_loopback(address) {
         return Err(Problem::Other(anyhow::anyhow!(
             "{address} is not a loopback address: whoever can reach the fabric runs code in it; use 127.0.0.1"
         )));
@@ -163,6 +165,7 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         entrance: entrance.clone(),
         replies: replies.clone(),
         refusals: Refusals::new(color, screen.pen()),
+        room: Room::default(),
         seed,
         calls: AtomicU64::new(0),
     };
