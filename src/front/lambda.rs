@@ -1,21 +1,63 @@
 //! The Lambda API (spec/lambda §1, §7): which operation a request is, and its answer.
 //!
 //! ```text
-//!   request ─► model: operation, input, constraints ─► registry: what it does ─► plane: kept, and told to router and executor
-//!      └─────► invoke: the one operation that runs a function
+//!   request ─┬─► invoke: the operations that run a function
+//!            └─► model: operation, input, constraints ─► plane ─► registry: what it does
+//!                                                          └─► store, router, executor: what has changed
 //! ```
 //!
 //! Deliberately absent: sockets.
 
+pub mod declared;
+mod desired;
+mod directory;
+mod download;
+mod event_stream;
 pub mod invoke;
-pub mod model;
-pub mod name;
+mod model;
+mod name;
+pub mod plane;
 pub mod registry;
+pub mod store;
+pub mod world;
+
+use scenarios::api::error::ApiError;
 
 use super::gateway::Gateway;
 use super::http::{Answer, Request};
+use model::MODEL;
+use registry::{CODE_PATH, Told, served};
 
 /// Answers a request.
 pub async fn answer(gateway: &Gateway, request: Request) -> Answer {
-    invoke::answer(gateway, request).await
+    if let Some((form, name)) = invoke::route(&request.path).filter(|_| request.method == hyper::Method::POST) {
+        return invoke::answer(gateway, form, name, &request).await;
+    }
+    if let Some(what) = request.path.strip_prefix(CODE_PATH) {
+        return download::answer(gateway, what, &request).await;
+    }
+    control(gateway, &request).await.unwrap_or_else(Answer::from)
+}
+
+/// An operation of the control plane.
+async fn control(gateway: &Gateway, request: &Request) -> Result<Answer, ApiError> {
+    let (method, path) = (request.method.as_str(), request.path.as_str());
+    let Some(operation) = MODEL.route(method, path, request.query.as_deref()) else {
+        return Err(ApiError {
+            status: 404,
+            code: "UnknownOperationException",
+            body: serde_json::json!({ "message": format!("Lambda has no operation at {method} {path}") }).to_string(),
+        });
+    };
+    let name = operation.name();
+    let served = served::find(name).ok_or_else(|| ApiError::unsupported(&format!("Lambda's {name}")))?;
+    let input = MODEL.input(operation, request)?;
+    if let Some(member) = input.keys().find(|member| !served.reads(member)) {
+        return Err(registry::not_offered(&format!("{member} of {name}")));
+    }
+    match gateway.plane.run(served, &input).await? {
+        Told::Answer { status, body: Some(body) } => Ok(Answer::json(status, body.to_string())),
+        Told::Answer { status, body: None } => Ok(Answer::empty(status)),
+        Told::Wants(_) => Err(ApiError::service("an operation was not finished")),
+    }
 }

@@ -4,16 +4,18 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use router::arrivals::Refused;
-use router::event::{CallDetails, Event, Lane, Outcome};
+use bytes::{Bytes, BytesMut};
+use router::event::{CallDetails, Lane};
 use router::name::FunctionName;
 use router::router::Input;
 use scenarios::api::error::ApiError;
 use scenarios::api::{self, Call, InvocationType};
-use scenarios::assemble::{ACCOUNT, REGION};
 
+use super::directory::Found;
+use super::event_stream;
 use super::name::{self, Named};
+use super::plane::send;
+use super::registry::conflict;
 use crate::front::gateway::{Gateway, call_name};
 use crate::front::http::{Answer, Request, decode};
 
@@ -24,6 +26,8 @@ pub struct Invoke {
     pub function: Named,
     /// How.
     pub kind: InvocationType,
+    /// In which form it is answered.
+    pub form: Form,
     /// Whether the log tail is wanted.
     pub tail: bool,
     /// The decoded client context.
@@ -34,9 +38,37 @@ pub struct Invoke {
     pub body: Bytes,
 }
 
-/// Answers a request.
-pub async fn answer(gateway: &Gateway, request: Request) -> Answer {
-    let invoked = match parse(&request) {
+/// The operations that run a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Invoke.
+    Whole,
+    /// InvokeAsync, which AWS has deprecated.
+    Async,
+    /// InvokeWithResponseStream.
+    Stream,
+}
+
+/// The most bytes of one `PayloadChunk`.
+const CHUNK: usize = 64 * 1024;
+
+/// The operation that a path asks for, and the function's name in it, still percent-encoded.
+pub fn route(path: &str) -> Option<(Form, &str)> {
+    let path = path.trim_end_matches('/');
+    let forms = [
+        ("/2015-03-31/functions/", "/invocations", Form::Whole),
+        ("/2014-11-13/functions/", "/invoke-async", Form::Async),
+        ("/2021-11-15/functions/", "/response-streaming-invocations", Form::Stream),
+    ];
+    forms.into_iter().find_map(|(start, end, form)| {
+        let name = path.strip_prefix(start)?.strip_suffix(end)?;
+        (!name.is_empty() && !name.contains('/')).then_some((form, name))
+    })
+}
+
+/// Answers a request that [`route`] has found to be one.
+pub async fn answer(gateway: &Gateway, form: Form, name: &str, request: &Request) -> Answer {
+    let invoked = match parse(form, name, request) {
         Ok(invoke) => carry_out(gateway, invoke, request.number).await,
         Err(problem) => Err(problem),
     };
@@ -47,24 +79,23 @@ pub async fn answer(gateway: &Gateway, request: Request) -> Answer {
 ///
 /// # Errors
 /// The error to answer with, in AWS's form.
-pub fn parse(request: &Request) -> Result<Invoke, ApiError> {
-    let name = request
-        .path
-        .strip_prefix("/2015-03-31/functions/")
-        .and_then(|rest| rest.strip_suffix("/invocations"))
-        .filter(|name| !name.contains('/') && request.method == hyper::Method::POST)
-        .ok_or_else(|| ApiError::unsupported(&format!("{} {}", request.method, request.path)))?;
+pub fn parse(form: Form, name: &str, request: &Request) -> Result<Invoke, ApiError> {
     let mut named = name::function(&decode(name))?;
     if let Some(qualifier) = request.parameter("Qualifier") {
         named.qualify(&qualifier)?;
     }
     let kind = match request.header("x-amz-invocation-type") {
+        _ if form == Form::Async => InvocationType::Event,
         None | Some("RequestResponse") => InvocationType::RequestResponse,
-        Some("Event") => InvocationType::Event,
+        Some("Event") if form == Form::Whole => InvocationType::Event,
         Some("DryRun") => InvocationType::DryRun,
         Some(other) => {
-            let rule = "Member must satisfy enum value set: [Event, RequestResponse, DryRun]";
-            return Err(ApiError::constraint(other, "invocationType", rule));
+            let known = match form {
+                Form::Stream => "RequestResponse, DryRun",
+                _ => "Event, RequestResponse, DryRun",
+            };
+            let rule = format!("Member must satisfy enum value set: [{known}]");
+            return Err(ApiError::constraint(other, "invocationType", &rule));
         }
     };
     let tail = match request.header("x-amz-log-type") {
@@ -75,91 +106,101 @@ pub fn parse(request: &Request) -> Result<Invoke, ApiError> {
             return Err(ApiError::constraint(other, "logType", rule));
         }
     };
-    if request.header("x-amz-tenant-id").is_some() {
-        return Err(ApiError::unsupported("X-Amz-Tenant-Id (tenant isolation)"));
+    for (header, what) in [
+        ("x-amz-tenant-id", "X-Amz-Tenant-Id (tenant isolation)"),
+        ("x-amz-durable-execution-name", "X-Amz-Durable-Execution-Name (durable functions)"),
+    ] {
+        if request.header(header).is_some() {
+            return Err(super::registry::not_offered(what));
+        }
     }
-    let client_context = request
-        .header("x-amz-client-context")
-        .map(api::client_context)
-        .transpose()?;
+    let client_context = request.header("x-amz-client-context").map(api::client_context).transpose()?;
+    let trace = request.header("x-amzn-trace-id").filter(|trace| trace.contains("Root="));
     Ok(Invoke {
         function: named,
         kind,
+        form,
         tail,
         client_context,
-        trace: request
-            .header("x-amzn-trace-id")
-            .filter(|trace| trace.contains("Root="))
-            .map(str::to_owned),
+        trace: trace.map(str::to_owned),
         body: request.body.clone(),
     })
 }
 
 async fn carry_out(gateway: &Gateway, invoke: Invoke, number: u64) -> Result<Answer, ApiError> {
-    invoke.function.check_place(REGION, ACCOUNT)?;
+    let plane = &gateway.plane;
+    invoke.function.check_place(&plane.place.region, &plane.place.account)?;
     let function = FunctionName::new(invoke.function.name.as_str());
-    let call = Call {
-        kind: invoke.kind,
-        function: &function,
-        qualifier: invoke.function.qualifier.as_deref(),
-        body: &invoke.body,
-    };
-    let payload = api::check(call, |function| gateway.functions.contains(function))?;
+    let qualifier = invoke.function.qualifier.as_deref();
+    let found = plane.directory.find(&function, qualifier);
+    let call = Call { kind: invoke.kind, function: &function, qualifier, body: &invoke.body };
+    let payload = api::check(call, |_| found != Found::Missing)?;
+    if let Found::Hindered(state) = found {
+        return Err(conflict(format!(
+            "The operation cannot be performed at this time. The function is currently in the following state: {state}"
+        )));
+    }
     let details = CallDetails {
-        qualifier: invoke.function.qualifier,
         client_context: invoke.client_context,
         log_tail: invoke.tail,
         trace: invoke.trace,
     };
-    let name = call_name(number);
-    let event = |lane| api::event(gateway.seed, &name, &function, lane, details, payload);
+    let (name, qualifier) = (call_name(number), qualifier.map(Into::into));
+    let event = |lane| Input::Invoked(api::event(gateway.seed, &name, &function, qualifier, lane, details, payload));
     let status = invoke.kind.status();
     match invoke.kind {
         InvocationType::DryRun => Ok(Answer::empty(status)),
         InvocationType::Event => {
-            send(gateway, event(Lane::Queue)).await?;
+            send(&gateway.entrance, event(Lane::Queue)).await?;
             Ok(Answer::empty(status))
         }
         InvocationType::RequestResponse => {
             let (tell, answer) = tokio::sync::oneshot::channel();
-            let reply = gateway.replies.open(move |outcome| drop(tell.send(outcome)));
-            send(gateway, event(Lane::Reply(reply))).await?;
-            let outcome = answer
-                .await
-                .map_err(|_| ApiError::service("the fabric stopped"))?;
-            reply_of(outcome, invoke.tail)
+            let reply = gateway.replies.open(move |answered| drop(tell.send(answered)));
+            send(&gateway.entrance, event(Lane::Reply(reply))).await?;
+            let answered = answer.await.map_err(|_| ApiError::service("the fabric stopped"))?;
+            let version = answered.version.map_or_else(|| "$LATEST".to_owned(), |version| version.to_string());
+            let reply = api::answer(answered.outcome)?;
+            let answer = match invoke.form {
+                Form::Stream => stream(reply, invoke.tail),
+                _ => whole(reply, invoke.tail),
+            };
+            Ok(answer.with("x-amz-executed-version", version))
         }
     }
 }
 
-/// Hands an event to the fabric; where its inbox is full the caller waits, on a thread of its own. An event that is
-/// not handed over is told so, and never runs.
-async fn send(gateway: &Gateway, event: Event) -> Result<(), ApiError> {
-    let closed = || ApiError::unavailable("triggerfish is stopping and takes no more calls");
-    let input = match gateway.entrance.try_send(Input::Invoked(event)) {
-        Ok(()) => return Ok(()),
-        Err(Refused::Closed) => return Err(closed()),
-        Err(Refused::Full(input)) => input,
-    };
-    let entrance = gateway.entrance.clone();
-    let sent = tokio::task::spawn_blocking(move || entrance.send(*input)).await;
-    match sent {
-        Ok(true) => Ok(()),
-        _ => Err(closed()),
-    }
-}
-
-fn reply_of(outcome: Outcome, tail: bool) -> Result<Answer, ApiError> {
-    let reply = api::answer(outcome)?;
-    let mut answer = Answer::json(InvocationType::RequestResponse.status(), reply.payload)
-        .with("x-amz-executed-version", "$LATEST");
+fn whole(reply: api::Answer, tail: bool) -> Answer {
+    let mut answer = Answer::json(200, reply.payload);
     if tail {
         answer = answer.with("x-amz-log-result", STANDARD.encode(&reply.log));
     }
-    Ok(match reply.function_error {
+    match reply.function_error {
         Some(error) => answer.with("x-amz-function-error", error),
         None => answer,
-    })
+    }
+}
+
+/// The events of a response that is there as a whole (spec/lambda §5.6).
+fn stream(reply: api::Answer, tail: bool) -> Answer {
+    let mut events = BytesMut::new();
+    let mut complete = serde_json::Map::new();
+    match reply.function_error {
+        Some(error) => {
+            complete.insert("ErrorCode".to_owned(), error.into());
+            complete.insert("ErrorDetails".to_owned(), String::from_utf8_lossy(&reply.payload).into());
+        }
+        None => {
+            let chunks = reply.payload.chunks(CHUNK);
+            chunks.for_each(|chunk| events.extend(event_stream::event("PayloadChunk", "application/octet-stream", chunk)));
+        }
+    }
+    if tail {
+        complete.insert("LogResult".to_owned(), STANDARD.encode(&reply.log).into());
+    }
+    let complete = serde_json::Value::Object(complete).to_string();
+    events.extend(event_stream::event("InvokeComplete", "application/json", complete.as_bytes()));
+    Answer::of(200, "application/vnd.amazon.eventstream", events.freeze())
 }
 
 #[cfg(test)]
@@ -174,8 +215,9 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).expect("a request").into_parts();
-        let id = RequestId::new("id");
-        parse(&Request::new(head, Bytes::from_static(body), id, 1))
+        let request = Request::new(head, Bytes::from_static(body), RequestId::new("id"), 1);
+        let (form, name) = route(&request.path).ok_or_else(|| ApiError::unsupported(&request.path))?;
+        parse(form, name, &request)
     }
 
     #[test]
@@ -212,23 +254,22 @@ mod tests {
             assert_eq!(error.map(|e| e.code), Some("ValidationException"), "{header}");
         }
         let tenant = ask(path, &[("x-amz-tenant-id", "t")], b"").err();
-        assert_eq!(tenant.map(|e| e.status), Some(501));
+        assert_eq!(tenant.map(|e| e.status), Some(400));
+        let stream = "/2021-11-15/functions/f/response-streaming-invocations";
+        assert!(ask(stream, &[("x-amz-invocation-type", "Event")], b"").is_err());
     }
 
     #[test]
-    fn what_is_not_supported_says_so() {
-        let error = ask("/2015-03-31/functions", &[], b"").err();
-        assert_eq!(
-            error.map(|e| (e.status, e.code)),
-            Some((501, "NotImplementedException"))
-        );
-        assert!(
-            ask(
-                "/2015-03-31/functions/f/invocations",
-                &[("x-amz-client-context", "!")],
-                b""
-            )
-            .is_err()
-        );
+    fn three_operations_run_functions() {
+        let form = |path| route(path).map(|(form, name)| (form, name.to_owned()));
+        assert_eq!(form("/2015-03-31/functions/f/invocations"), Some((Form::Whole, "f".to_owned())));
+        assert_eq!(form("/2014-11-13/functions/f/invoke-async/"), Some((Form::Async, "f".to_owned())));
+        let stream = "/2021-11-15/functions/f/response-streaming-invocations";
+        assert_eq!(form(stream), Some((Form::Stream, "f".to_owned())));
+        for other in ["/2015-03-31/functions", "/2015-03-31/functions//invocations", "/2015-03-31/functions/a/b/invocations"] {
+            assert_eq!(form(other), None, "{other}");
+        }
+        let client = [("x-amz-client-context", "!")];
+        assert!(ask("/2015-03-31/functions/f/invocations", &client, b"").is_err());
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use router::name::FunctionName;
+use router::name::{FunctionName, Version};
 use router::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -117,6 +117,18 @@ impl Record {
             aliases: BTreeMap::new(),
             tags: BTreeMap::new(),
             reserved: None,
+        }
+    }
+
+    /// A version cannot be run here.
+    pub fn fail(&mut self, version: Version, reason: String) {
+        let revision = match version {
+            Version::Latest => Some(&mut self.latest),
+            Version::Published(number) => self.versions.get_mut(&number),
+        };
+        if let Some(revision) = revision {
+            revision.state = State::Failed { reason };
+            revision.update = Update::Successful;
         }
     }
 
