@@ -151,7 +151,7 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         .values()
         .filter_map(|ready| ready.directory.clone())
         .collect();
-    let changes = world.changes();
+    let executable = world.executable();
     let arrivals = Arrivals::new(ARRIVALS, ARRIVING);
     let entrance = Entrance::new(arrivals.clone(), reactor.doorbell());
     let opened = open_sources(project, ready)?;
@@ -201,7 +201,7 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     ));
     // A large tree takes a while to watch.
     let reload = std::thread::spawn(|| {
-        Reload::start(changes, data).inspect_err(|error| {
+        Reload::start(executable, data).inspect_err(|error| {
             talk!("note: code is not watched, so a change of it wants a new `up`: {error}");
         })
     });

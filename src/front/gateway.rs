@@ -20,13 +20,13 @@ use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::TokioIo;
 use router::arrivals::Refused;
-use router::event::{CallDetails, Event, Lane, Outcome};
+use router::event::{CallDetails, Event, Lane};
 use router::name::{FunctionName, RequestId, Seed};
 use router::router::Input;
 use scenarios::api::error::ApiError;
 use scenarios::api::{self, Call, InvocationType};
 use scenarios::assemble::{ACCOUNT, REGION};
-use scenarios::hands::{Entrance, Replies};
+use scenarios::hands::{Answered, Entrance, Replies};
 use scenarios::stop::Stop;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -160,12 +160,12 @@ async fn call(
     };
     let payload = api::check(call, |function| gateway.functions.contains(function))?;
     let details = CallDetails {
-        qualifier: invoke.function.qualifier.clone(),
         client_context: invoke.client_context.clone(),
         log_tail: invoke.tail,
         trace: invoke.trace.clone(),
     };
-    let event = |lane| api::event(gateway.seed, &name, &function, lane, details, payload);
+    let qualifier = invoke.function.qualifier.as_deref().map(Into::into);
+    let event = |lane| api::event(gateway.seed, &name, &function, qualifier, lane, details, payload);
     let status = invoke.kind.status();
     match invoke.kind {
         InvocationType::DryRun => Ok(respond(status, id, &[], Bytes::new())),
@@ -175,12 +175,12 @@ async fn call(
         }
         InvocationType::RequestResponse => {
             let (tell, answer) = tokio::sync::oneshot::channel();
-            let reply = gateway.replies.open(move |outcome| drop(tell.send(outcome)));
+            let reply = gateway.replies.open(move |answered| drop(tell.send(answered)));
             send(gateway, event(Lane::Reply(reply))).await?;
-            let outcome = answer
+            let answered = answer
                 .await
                 .map_err(|_| ApiError::service("the fabric stopped"))?;
-            reply_of(outcome, id, invoke.tail)
+            reply_of(answered, id, invoke.tail)
         }
     }
 }
@@ -208,9 +208,12 @@ async fn send(gateway: &Gateway, event: Event) -> Result<(), ApiError> {
     }
 }
 
-fn reply_of(outcome: Outcome, id: &RequestId, tail: bool) -> Result<Answer, ApiError> {
-    let answer = api::answer(outcome)?;
-    let mut headers = vec![("x-amz-executed-version", "$LATEST".to_owned())];
+fn reply_of(answered: Answered, id: &RequestId, tail: bool) -> Result<Answer, ApiError> {
+    let answer = api::answer(answered.outcome)?;
+    let mut headers: Vec<(&'static str, String)> = Vec::new();
+    if let Some(version) = answered.version {
+        headers.push(("x-amz-executed-version", version.to_string()));
+    }
     if tail {
         headers.push(("x-amz-log-result", STANDARD.encode(&answer.log)));
     }
