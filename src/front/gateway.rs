@@ -3,7 +3,6 @@
 //! Owns the sockets and the order: who may ask ([`access`]), whom ([`service`](super::service)), how much
 //! ([`limits`](super::limits)). Deliberately absent: what the calls mean, which each service knows.
 
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +13,7 @@ use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use router::name::{FunctionName, RequestId, Seed};
+use router::name::{RequestId, Seed};
 use scenarios::api::error::ApiError;
 use scenarios::hands::{Entrance, Replies};
 use scenarios::stop::Stop;
@@ -22,6 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::http::{Answer, Body, Request};
+use super::lambda::plane::Plane;
 use super::limits::Room;
 use super::refusals::Refusals;
 use super::service::{self, Service};
@@ -30,7 +30,7 @@ use super::{access, lambda};
 /// What every connection shares.
 pub struct Gateway {
     /// The functions.
-    pub functions: BTreeSet<FunctionName>,
+    pub plane: Arc<Plane>,
     /// The way into the fabric.
     pub entrance: Entrance,
     /// Callers that wait.

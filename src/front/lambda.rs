@@ -8,7 +8,7 @@
 //!
 //! Deliberately absent: sockets.
 
-pub mod declared;
+mod declared;
 mod desired;
 mod directory;
 mod download;
@@ -18,7 +18,8 @@ mod model;
 mod name;
 pub mod plane;
 pub mod registry;
-pub mod store;
+pub mod start;
+mod store;
 pub mod world;
 
 use scenarios::api::error::ApiError;
@@ -30,7 +31,8 @@ use registry::{CODE_PATH, Told, served};
 
 /// Answers a request.
 pub async fn answer(gateway: &Gateway, request: Request) -> Answer {
-    if let Some((form, name)) = invoke::route(&request.path).filter(|_| request.method == hyper::Method::POST) {
+    if let Some((form, name)) = invoke::route(&request.path).filter(|_| request.method == hyper::Method::POST)
+    {
         return invoke::answer(gateway, form, name, &request).await;
     }
     if let Some(what) = request.path.strip_prefix(CODE_PATH) {
@@ -46,7 +48,8 @@ async fn control(gateway: &Gateway, request: &Request) -> Result<Answer, ApiErro
         return Err(ApiError {
             status: 404,
             code: "UnknownOperationException",
-            body: serde_json::json!({ "message": format!("Lambda has no operation at {method} {path}") }).to_string(),
+            body: serde_json::json!({ "message": format!("Lambda has no operation at {method} {path}") })
+                .to_string(),
         });
     };
     let name = operation.name();
@@ -56,7 +59,10 @@ async fn control(gateway: &Gateway, request: &Request) -> Result<Answer, ApiErro
         return Err(registry::not_offered(&format!("{member} of {name}")));
     }
     match gateway.plane.run(served, &input).await? {
-        Told::Answer { status, body: Some(body) } => Ok(Answer::json(status, body.to_string())),
+        Told::Answer {
+            status,
+            body: Some(body),
+        } => Ok(Answer::json(status, body.to_string())),
         Told::Answer { status, body: None } => Ok(Answer::empty(status)),
         Told::Wants(_) => Err(ApiError::service("an operation was not finished")),
     }

@@ -10,7 +10,10 @@
 //! Everything is made in `.half-*` and renamed, so a package is there whole or not at all, also after `kill -9`. A
 //! power cut keeps the zip whole; files that were unpacked seconds before may not be. Deliberately absent: HTTP and
 //! JSON, which functions use a package, and keeping handlers from changing it, which a mount does.
-#![cfg_attr(not(test), expect(dead_code, reason = "the actions that take code are made after it"))]
+#![cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the actions that take code are made after it")
+)]
 
 mod disk;
 mod error;
@@ -51,12 +54,17 @@ pub struct Package {
 
 impl Package {
     fn of(zip: &[u8]) -> Package {
-        Package { sha256: BASE64_STANDARD.encode(Sha256::digest(zip)), size: zip.len() as u64 }
+        Package {
+            sha256: BASE64_STANDARD.encode(Sha256::digest(zip)),
+            size: zip.len() as u64,
+        }
     }
 
     /// Names its folder. A hash that is none, from a state file somebody edited, names one that is not there.
     fn name(&self) -> String {
-        hex(&BASE64_STANDARD.decode(&self.sha256).unwrap_or_else(|_| self.sha256.clone().into_bytes()))
+        hex(&BASE64_STANDARD
+            .decode(&self.sha256)
+            .unwrap_or_else(|_| self.sha256.clone().into_bytes()))
     }
 }
 
@@ -74,7 +82,9 @@ impl CodeStore {
     pub fn open(root: PathBuf) -> io::Result<CodeStore> {
         fs::create_dir_all(&root)?;
         fs::set_permissions(&root, Permissions::from_mode(0o700))?;
-        let store = CodeStore { root: root.canonicalize()? };
+        let store = CodeStore {
+            root: root.canonicalize()?,
+        };
         for (name, path) in store.list()? {
             if name.starts_with(HALF) {
                 fs::remove_dir_all(path)?;
@@ -134,7 +144,9 @@ impl CodeStore {
             return Ok(None);
         }
         let list: Vec<String> = layers.iter().map(Package::name).collect();
-        let place = self.root.join(format!("{OPT}{}", hex(&Sha256::digest(list.join("/")))));
+        let place = self
+            .root
+            .join(format!("{OPT}{}", hex(&Sha256::digest(list.join("/")))));
         if !place.is_dir() {
             self.make(&place, |whole| {
                 let mut tree = Tree::default();
@@ -207,7 +219,9 @@ impl CodeStore {
         match fs::rename(&whole, place) {
             // Another thread was faster with the same content.
             Err(_) if place.is_dir() => Ok(()),
-            renamed => renamed.and_then(|()| File::open(&self.root)?.sync_all()).map_err(at(place)),
+            renamed => renamed
+                .and_then(|()| File::open(&self.root)?.sync_all())
+                .map_err(at(place)),
         }
     }
 

@@ -33,11 +33,16 @@ type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
 /// Everything but [`PackageError::TooLargeZipped`]. What was made until then stays.
 pub fn unpack(zip: &[u8], into: &Path, limit: u64) -> Result<(), PackageError> {
     let mut archive = open(zip)?;
-    let mut room = Room { left: limit, buffer: vec![0; 64 * 1024] };
+    let mut room = Room {
+        left: limit,
+        buffer: vec![0; 64 * 1024],
+    };
     let tree = plan(&mut archive, &mut room)?;
     disk::lay_out(&tree, into, |index, path, mode| {
         let mut file = create(path, mode).map_err(at(path))?;
-        inflate(&mut archive, *index, &mut room, |bytes| file.write_all(bytes).map_err(at(path)))
+        inflate(&mut archive, *index, &mut room, |bytes| {
+            file.write_all(bytes).map_err(at(path))
+        })
     })
 }
 
@@ -61,7 +66,8 @@ fn open(zip: &[u8]) -> Result<Archive<'_>, PackageError> {
     if zip.is_empty() {
         return Err(PackageError::Empty);
     }
-    let archive = ZipArchive::new(Cursor::new(zip)).map_err(|error| PackageError::NotAZip(error.to_string()))?;
+    let archive =
+        ZipArchive::new(Cursor::new(zip)).map_err(|error| PackageError::NotAZip(error.to_string()))?;
     if !ends_with_record(zip, archive.comment()) {
         return Err(PackageError::NotAZip("something follows its end".to_owned()));
     }
@@ -92,7 +98,9 @@ fn plan(archive: &mut Archive<'_>, room: &mut Room) -> Result<Tree<usize>, Packa
     }
     let mut tree = Tree::default();
     for index in 0..archive.len() {
-        let entry = archive.by_index_data(index).map_err(|error| PackageError::NotAZip(error.to_string()))?;
+        let entry = archive
+            .by_index_data(index)
+            .map_err(|error| PackageError::NotAZip(error.to_string()))?;
         let name = entry.name_raw().to_vec();
         check(&entry)?;
         let node = match kind(&entry)? {
@@ -113,7 +121,10 @@ fn check(entry: &ZipFileEntry<'_>) -> Result<(), PackageError> {
     }
     match entry.compression() {
         CompressionMethod::Stored | CompressionMethod::Deflated => Ok(()),
-        other => Err(PackageError::entry(name, format!("it is compressed by {other}, only deflate is taken"))),
+        other => Err(PackageError::entry(
+            name,
+            format!("it is compressed by {other}, only deflate is taken"),
+        )),
     }
 }
 
@@ -149,7 +160,9 @@ fn target(archive: &mut Archive<'_>, index: usize, room: &mut Room) -> Result<Ve
         Ok(())
     })?;
     if target.is_empty() || target.len() > NAME_LIMIT || target.contains(&0) {
-        return Err(PackageError::NotAZip(format!("a link leads to no path, or one of more than {NAME_LIMIT} bytes")));
+        return Err(PackageError::NotAZip(format!(
+            "a link leads to no path, or one of more than {NAME_LIMIT} bytes"
+        )));
     }
     Ok(target)
 }
@@ -161,7 +174,9 @@ fn inflate(
     room: &mut Room,
     mut write: impl FnMut(&[u8]) -> Result<(), PackageError>,
 ) -> Result<(), PackageError> {
-    let mut entry = archive.by_index(index).map_err(|error| PackageError::NotAZip(error.to_string()))?;
+    let mut entry = archive
+        .by_index(index)
+        .map_err(|error| PackageError::NotAZip(error.to_string()))?;
     let mut size = 0;
     loop {
         let read = entry
@@ -176,12 +191,19 @@ fn inflate(
     }
     match size == entry.size() {
         true => Ok(()),
-        false => Err(PackageError::entry(entry.name_raw(), "it is shorter than it says")),
+        false => Err(PackageError::entry(
+            entry.name_raw(),
+            "it is shorter than it says",
+        )),
     }
 }
 
 fn create(path: &Path, mode: u32) -> std::io::Result<File> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)?;
     // The mask of the process has cut the mode.
     file.set_permissions(Permissions::from_mode(mode))?;
     Ok(file)

@@ -20,13 +20,19 @@ const ROLE: &str = "triggerfish-project";
 /// Takes the project's functions in, and out those that it no longer has.
 pub fn take(registry: &mut Registry, specs: &[FunctionSpec], place: &Place, now: Timestamp, ids: &mut Ids) {
     let declared: BTreeSet<&FunctionName> = specs.iter().map(|spec| &spec.name).collect();
-    let gone = registry.functions.values().filter(|record| record.declared && !declared.contains(&record.name));
+    let gone = registry
+        .functions
+        .values()
+        .filter(|record| record.declared && !declared.contains(&record.name));
     let gone: Vec<FunctionName> = gone.map(|record| record.name.clone()).collect();
     gone.iter().for_each(|name| registry.remove(name));
     for spec in specs {
         let latest = latest(spec, place, now, ids);
         let mut record = match registry.functions.get(&spec.name) {
-            Some(record) => Record { latest, ..record.clone() },
+            Some(record) => Record {
+                latest,
+                ..record.clone()
+            },
             None => Record::new(spec.name.clone(), latest),
         };
         record.declared = true;
@@ -37,7 +43,9 @@ pub fn take(registry: &mut Registry, specs: &[FunctionSpec], place: &Place, now:
 fn latest(spec: &FunctionSpec, place: &Place, now: Timestamp, ids: &mut Ids) -> Revision {
     let (program, runtime) = match &spec.runtime {
         Runtime::Command(words) => (Program::Command(words.clone()), None),
-        Runtime::Python(id) | Runtime::Node(id) | Runtime::Provided(id) => (Program::Runtime(id.clone()), Some(id)),
+        Runtime::Python(id) | Runtime::Node(id) | Runtime::Provided(id) => {
+            (Program::Runtime(id.clone()), Some(id))
+        }
     };
     tracing::debug!(function = %spec.name, ?runtime, "declared");
     let config = Config {
@@ -47,7 +55,10 @@ fn latest(spec: &FunctionSpec, place: &Place, now: Timestamp, ids: &mut Ids) -> 
         memory: spec.memory,
         ephemeral_storage: spec.ephemeral_storage,
         environment: (!spec.environment.is_empty()).then(|| spec.environment.clone()),
-        logging: config::Logging { json: levels(spec.logging), group: spec.log_group.clone() },
+        logging: config::Logging {
+            json: levels(spec.logging),
+            group: spec.log_group.clone(),
+        },
         freeze: spec.freeze,
         ..Config::new(&format!("arn:aws:iam::{}:role/{ROLE}", place.account))
     };
@@ -60,6 +71,8 @@ fn latest(spec: &FunctionSpec, place: &Place, now: Timestamp, ids: &mut Ids) -> 
 fn levels(logging: Logging) -> Option<(String, String)> {
     match logging {
         Logging::Text => None,
-        Logging::Json { application, system } => Some((application.name().to_owned(), system.name().to_owned())),
+        Logging::Json { application, system } => {
+            Some((application.name().to_owned(), system.name().to_owned()))
+        }
     }
 }

@@ -3,11 +3,10 @@
 //! Owns the translation from AWS's words into ours. Pure, but for where packages lie. Deliberately absent: telling.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use executor::{ApplicationLevel, FunctionSpec, Logging, Runtime, SystemLevel};
-use router::name::{FunctionName, SinkName, Version};
+use router::name::{SinkName, Version};
 use router::settings::{Alias, Function, VersionSettings};
 
 use super::registry::Record;
@@ -30,18 +29,29 @@ const DURATION: Duration = Duration::from_millis(10);
 
 /// What a record comes to.
 pub fn of(record: &Record, store: &CodeStore) -> Desired {
-    let versions = record.revisions().filter_map(|(version, revision)| Some((version.parse().ok()?, revision)));
+    let versions = record
+        .revisions()
+        .filter_map(|(version, revision)| Some((version.parse().ok()?, revision)));
     let versions: Vec<(Version, &Revision)> = versions.collect();
-    let settings = versions.iter().map(|(version, revision)| (*version, settings(record, *version, revision)));
+    let settings = versions
+        .iter()
+        .map(|(version, revision)| (*version, settings(record, *version, revision)));
     let specs = versions.iter().map(|(version, revision)| {
         let (config, code, generation) = revision.serving();
-        (*version, (spec(record, *version, config, code, store), generation))
+        (
+            *version,
+            (spec(record, *version, config, code, store), generation),
+        )
     });
     Desired {
         settings: Function {
             reserved: record.reserved,
             versions: settings.collect(),
-            aliases: record.aliases.iter().filter_map(|(name, alias)| Some((name.as_str().into(), self::alias(record, name, alias)?))).collect(),
+            aliases: record
+                .aliases
+                .iter()
+                .filter_map(|(name, alias)| Some((name.as_str().into(), self::alias(record, name, alias)?)))
+                .collect(),
             asynchronous: BTreeMap::new(),
         },
         specs: specs.collect(),
@@ -50,7 +60,10 @@ pub fn of(record: &Record, store: &CodeStore) -> Desired {
 
 fn settings(_record: &Record, _version: Version, revision: &Revision) -> VersionSettings {
     let (config, ..) = revision.serving();
-    VersionSettings { dead_letter: config.dead_letter.as_deref().map(sink), provisioned: 0 }
+    VersionSettings {
+        dead_letter: config.dead_letter.as_deref().map(sink),
+        provisioned: 0,
+    }
 }
 
 /// The sink that stands for a queue or topic: that of its name.
@@ -59,8 +72,15 @@ fn sink(arn: &str) -> SinkName {
 }
 
 fn alias(_record: &Record, _name: &str, alias: &super::registry::record::Alias) -> Option<Alias> {
-    let also = alias.also.as_ref().and_then(|(version, share)| Some((version.parse().ok()?, *share)));
-    Some(Alias { version: alias.version.parse().ok()?, also, provisioned: 0 })
+    let also = alias
+        .also
+        .as_ref()
+        .and_then(|(version, share)| Some((version.parse().ok()?, *share)));
+    Some(Alias {
+        version: alias.version.parse().ok()?,
+        also,
+        provisioned: 0,
+    })
 }
 
 fn spec(record: &Record, version: Version, config: &Config, code: &Code, store: &CodeStore) -> FunctionSpec {
@@ -98,7 +118,9 @@ pub fn runtime(program: &Program) -> Runtime {
 }
 
 fn logging(logging: &config::Logging) -> Logging {
-    let Some((application, system)) = &logging.json else { return Logging::Text };
+    let Some((application, system)) = &logging.json else {
+        return Logging::Text;
+    };
     let applications = ApplicationLevel::ALL.iter().find(|(name, _)| name == application);
     let systems = SystemLevel::ALL.iter().find(|(name, _)| name == system);
     Logging::Json {
@@ -106,4 +128,3 @@ fn logging(logging: &config::Logging) -> Logging {
         system: systems.map(|(_, level)| *level).unwrap_or_default(),
     }
 }
-

@@ -42,7 +42,10 @@ impl Directory {
             let (_, revision) = record.resolve(Some(qualifier))?;
             Some((qualifier.clone(), revision.hinders()?))
         });
-        let entry = Entry { hindered: hindered.collect(), qualifiers };
+        let entry = Entry {
+            hindered: hindered.collect(),
+            qualifiers,
+        };
         self.lock().insert(record.name.clone(), entry);
     }
 
@@ -55,10 +58,16 @@ impl Directory {
     pub fn find(&self, name: &FunctionName, qualifier: Option<&str>) -> Found {
         let functions = self.lock();
         let qualifier = qualifier.unwrap_or("$LATEST");
-        let Some(entry) = functions.get(name).filter(|entry| entry.qualifiers.contains(qualifier)) else {
+        let Some(entry) = functions
+            .get(name)
+            .filter(|entry| entry.qualifiers.contains(qualifier))
+        else {
             return Found::Missing;
         };
-        entry.hindered.get(qualifier).map_or(Found::Ready, |state| Found::Hindered(state))
+        entry
+            .hindered
+            .get(qualifier)
+            .map_or(Found::Ready, |state| Found::Hindered(state))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<FunctionName, Entry>> {

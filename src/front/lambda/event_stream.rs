@@ -13,7 +13,11 @@ const STRING: u8 = 7;
 
 /// One event as a message.
 pub fn event(kind: &str, content_type: &str, payload: &[u8]) -> Bytes {
-    let headers = [(":event-type", kind), (":content-type", content_type), (":message-type", "event")];
+    let headers = [
+        (":event-type", kind),
+        (":content-type", content_type),
+        (":message-type", "event"),
+    ];
     let mut spelled = BytesMut::new();
     for (name, value) in headers {
         spelled.put_u8(u8::try_from(name.len()).unwrap_or(u8::MAX));
@@ -47,7 +51,10 @@ mod tests {
         let headers = number(4) as usize;
         assert_eq!(&message[12 + headers..message.len() - 4], b"hi");
         assert_eq!(number(8), crc32fast::hash(&message[..8]));
-        assert_eq!(number(message.len() - 4), crc32fast::hash(&message[..message.len() - 4]));
+        assert_eq!(
+            number(message.len() - 4),
+            crc32fast::hash(&message[..message.len() - 4])
+        );
         assert_eq!(&message[12..25], b"\x0b:event-type\x07");
     }
 }

@@ -58,7 +58,11 @@ pub fn route(path: &str) -> Option<(Form, &str)> {
     let forms = [
         ("/2015-03-31/functions/", "/invocations", Form::Whole),
         ("/2014-11-13/functions/", "/invoke-async", Form::Async),
-        ("/2021-11-15/functions/", "/response-streaming-invocations", Form::Stream),
+        (
+            "/2021-11-15/functions/",
+            "/response-streaming-invocations",
+            Form::Stream,
+        ),
     ];
     forms.into_iter().find_map(|(start, end, form)| {
         let name = path.strip_prefix(start)?.strip_suffix(end)?;
@@ -108,14 +112,22 @@ pub fn parse(form: Form, name: &str, request: &Request) -> Result<Invoke, ApiErr
     };
     for (header, what) in [
         ("x-amz-tenant-id", "X-Amz-Tenant-Id (tenant isolation)"),
-        ("x-amz-durable-execution-name", "X-Amz-Durable-Execution-Name (durable functions)"),
+        (
+            "x-amz-durable-execution-name",
+            "X-Amz-Durable-Execution-Name (durable functions)",
+        ),
     ] {
         if request.header(header).is_some() {
             return Err(super::registry::not_offered(what));
         }
     }
-    let client_context = request.header("x-amz-client-context").map(api::client_context).transpose()?;
-    let trace = request.header("x-amzn-trace-id").filter(|trace| trace.contains("Root="));
+    let client_context = request
+        .header("x-amz-client-context")
+        .map(api::client_context)
+        .transpose()?;
+    let trace = request
+        .header("x-amzn-trace-id")
+        .filter(|trace| trace.contains("Root="));
     Ok(Invoke {
         function: named,
         kind,
@@ -129,11 +141,18 @@ pub fn parse(form: Form, name: &str, request: &Request) -> Result<Invoke, ApiErr
 
 async fn carry_out(gateway: &Gateway, invoke: Invoke, number: u64) -> Result<Answer, ApiError> {
     let plane = &gateway.plane;
-    invoke.function.check_place(&plane.place.region, &plane.place.account)?;
+    invoke
+        .function
+        .check_place(&plane.place.region, &plane.place.account)?;
     let function = FunctionName::new(invoke.function.name.as_str());
     let qualifier = invoke.function.qualifier.as_deref();
     let found = plane.directory.find(&function, qualifier);
-    let call = Call { kind: invoke.kind, function: &function, qualifier, body: &invoke.body };
+    let call = Call {
+        kind: invoke.kind,
+        function: &function,
+        qualifier,
+        body: &invoke.body,
+    };
     let payload = api::check(call, |_| found != Found::Missing)?;
     if let Found::Hindered(state) = found {
         return Err(conflict(format!(
@@ -146,7 +165,17 @@ async fn carry_out(gateway: &Gateway, invoke: Invoke, number: u64) -> Result<Ans
         trace: invoke.trace,
     };
     let (name, qualifier) = (call_name(number), qualifier.map(Into::into));
-    let event = |lane| Input::Invoked(api::event(gateway.seed, &name, &function, qualifier, lane, details, payload));
+    let event = |lane| {
+        Input::Invoked(api::event(
+            gateway.seed,
+            &name,
+            &function,
+            qualifier,
+            lane,
+            details,
+            payload,
+        ))
+    };
     let status = invoke.kind.status();
     match invoke.kind {
         InvocationType::DryRun => Ok(Answer::empty(status)),
@@ -158,8 +187,12 @@ async fn carry_out(gateway: &Gateway, invoke: Invoke, number: u64) -> Result<Ans
             let (tell, answer) = tokio::sync::oneshot::channel();
             let reply = gateway.replies.open(move |answered| drop(tell.send(answered)));
             send(&gateway.entrance, event(Lane::Reply(reply))).await?;
-            let answered = answer.await.map_err(|_| ApiError::service("the fabric stopped"))?;
-            let version = answered.version.map_or_else(|| "$LATEST".to_owned(), |version| version.to_string());
+            let answered = answer
+                .await
+                .map_err(|_| ApiError::service("the fabric stopped"))?;
+            let version = answered
+                .version
+                .map_or_else(|| "$LATEST".to_owned(), |version| version.to_string());
             let reply = api::answer(answered.outcome)?;
             let answer = match invoke.form {
                 Form::Stream => stream(reply, invoke.tail),
@@ -188,18 +221,31 @@ fn stream(reply: api::Answer, tail: bool) -> Answer {
     match reply.function_error {
         Some(error) => {
             complete.insert("ErrorCode".to_owned(), error.into());
-            complete.insert("ErrorDetails".to_owned(), String::from_utf8_lossy(&reply.payload).into());
+            complete.insert(
+                "ErrorDetails".to_owned(),
+                String::from_utf8_lossy(&reply.payload).into(),
+            );
         }
         None => {
             let chunks = reply.payload.chunks(CHUNK);
-            chunks.for_each(|chunk| events.extend(event_stream::event("PayloadChunk", "application/octet-stream", chunk)));
+            chunks.for_each(|chunk| {
+                events.extend(event_stream::event(
+                    "PayloadChunk",
+                    "application/octet-stream",
+                    chunk,
+                ))
+            });
         }
     }
     if tail {
         complete.insert("LogResult".to_owned(), STANDARD.encode(&reply.log).into());
     }
     let complete = serde_json::Value::Object(complete).to_string();
-    events.extend(event_stream::event("InvokeComplete", "application/json", complete.as_bytes()));
+    events.extend(event_stream::event(
+        "InvokeComplete",
+        "application/json",
+        complete.as_bytes(),
+    ));
     Answer::of(200, "application/vnd.amazon.eventstream", events.freeze())
 }
 
@@ -262,11 +308,21 @@ mod tests {
     #[test]
     fn three_operations_run_functions() {
         let form = |path| route(path).map(|(form, name)| (form, name.to_owned()));
-        assert_eq!(form("/2015-03-31/functions/f/invocations"), Some((Form::Whole, "f".to_owned())));
-        assert_eq!(form("/2014-11-13/functions/f/invoke-async/"), Some((Form::Async, "f".to_owned())));
+        assert_eq!(
+            form("/2015-03-31/functions/f/invocations"),
+            Some((Form::Whole, "f".to_owned()))
+        );
+        assert_eq!(
+            form("/2014-11-13/functions/f/invoke-async/"),
+            Some((Form::Async, "f".to_owned()))
+        );
         let stream = "/2021-11-15/functions/f/response-streaming-invocations";
         assert_eq!(form(stream), Some((Form::Stream, "f".to_owned())));
-        for other in ["/2015-03-31/functions", "/2015-03-31/functions//invocations", "/2015-03-31/functions/a/b/invocations"] {
+        for other in [
+            "/2015-03-31/functions",
+            "/2015-03-31/functions//invocations",
+            "/2015-03-31/functions/a/b/invocations",
+        ] {
             assert_eq!(form(other), None, "{other}");
         }
         let client = [("x-amz-client-context", "!")];

@@ -32,6 +32,7 @@ use super::registry::{self, Brought, Ids, Moment, Place, Registry, Told, Wanted}
 use super::store::{Kind, Store};
 use super::world::World;
 use crate::front::code::{CodeStore, PackageError};
+use crate::reload::Reload;
 
 /// The control plane.
 pub struct Plane {
@@ -46,6 +47,7 @@ pub struct Plane {
     state: tokio::sync::Mutex<Inner>,
     functions: Functions,
     entrance: Entrance,
+    reload: Reload,
     /// Rung when there is something to wait for.
     due: Notify,
 }
@@ -79,23 +81,46 @@ pub struct Parts {
     pub functions: Functions,
     /// The way into the fabric.
     pub entrance: Entrance,
+    /// Watches folders of code.
+    pub reload: Reload,
 }
 
 impl Plane {
     /// Takes everything over. What is not told yet is told by [`Plane::begin`].
     pub fn new(parts: Parts) -> Self {
-        let told = parts.registry.functions.values().filter(|record| parts.told.contains(&record.name));
-        let told = told.map(|record| (record.name.clone(), desired::of(record, &parts.code))).collect();
+        let told = parts
+            .registry
+            .functions
+            .values()
+            .filter(|record| parts.told.contains(&record.name));
+        let told = told
+            .map(|record| {
+                (
+                    record.name.clone(),
+                    desired::of(&record.as_declared(), &parts.code),
+                )
+            })
+            .collect();
         let directory = Directory::default();
-        parts.registry.functions.values().for_each(|record| directory.note(record));
+        parts
+            .registry
+            .functions
+            .values()
+            .for_each(|record| directory.note(record));
         Plane {
             place: parts.place,
             code: Arc::new(parts.code),
             directory,
             world: parts.world,
-            state: tokio::sync::Mutex::new(Inner { registry: parts.registry, ids: parts.ids, store: parts.store, told }),
+            state: tokio::sync::Mutex::new(Inner {
+                registry: parts.registry,
+                ids: parts.ids,
+                store: parts.store,
+                told,
+            }),
             functions: parts.functions,
             entrance: parts.entrance,
+            reload: parts.reload,
             due: Notify::new(),
         }
     }
@@ -118,7 +143,9 @@ impl Plane {
         let mut brought = BTreeMap::new();
         loop {
             let told = self.try_run(served, input, &brought).await?;
-            let Told::Wants(wanted) = told else { return Ok(told) };
+            let Told::Wants(wanted) = told else {
+                return Ok(told);
+            };
             if brought.contains_key(&wanted) {
                 return Err(ApiError::service("an operation asked twice for the same code"));
             }
@@ -127,12 +154,23 @@ impl Plane {
         }
     }
 
-    async fn try_run(&self, served: &Served, input: &Input, brought: &BTreeMap<Wanted, Brought>) -> Result<Told, ApiError> {
+    async fn try_run(
+        &self,
+        served: &Served,
+        input: &Input,
+        brought: &BTreeMap<Wanted, Brought>,
+    ) -> Result<Told, ApiError> {
         let mut inner = self.state.lock().await;
         let now = system_now();
         let Inner { registry, ids, .. } = &mut *inner;
         registry.settle(now, ids);
-        let mut moment = Moment { now, place: &self.place, ids, brought, outside: &self.world };
+        let mut moment = Moment {
+            now,
+            place: &self.place,
+            ids,
+            brought,
+            outside: &self.world,
+        };
         let told = (served.run)(registry, &mut moment, input);
         // Also where it failed: time may have passed for others.
         self.commit(&mut inner).await?;
@@ -178,7 +216,10 @@ impl Plane {
         self.tell(inner, changed.clone()).await?;
         for name in &changed {
             let record = inner.registry.functions.get(name);
-            inner.store.save(Kind::Function, name.as_str(), record).map_err(|error| kept_not(&error))?;
+            inner
+                .store
+                .save(Kind::Function, name.as_str(), record)
+                .map_err(|error| kept_not(&error))?;
         }
         self.due.notify_one();
         Ok(())
@@ -192,25 +233,38 @@ impl Plane {
                 self.directory.forget(&name);
                 if let Some(before) = before {
                     self.configure(&name, None, format!("{name} was deleted")).await?;
-                    before.specs.into_keys().for_each(|version| self.functions.remove(&of(&name, version)));
+                    before
+                        .specs
+                        .into_keys()
+                        .for_each(|version| self.functions.remove(&of(&name, version)));
                 }
                 continue;
             };
             let desired = desired::of(record, &self.code);
             let known = before.as_ref();
             for (version, (spec, generation)) in &desired.specs {
-                let same = known.and_then(|known| known.specs.get(version)).is_some_and(|(_, told)| told == generation);
+                let same = known
+                    .and_then(|known| known.specs.get(version))
+                    .is_some_and(|(_, told)| told == generation);
                 if same {
                     continue;
                 }
                 if let Err(error) = self.functions.define(spec.clone()) {
                     record.fail(*version, error.to_string());
                 }
+                if let Some(Code::Folder(folder)) = record
+                    .version(&version.to_string())
+                    .map(|revision| &revision.code)
+                    && let Err(error) = self.reload.watch(folder)
+                {
+                    tracing::warn!(%error, folder = %folder.display(), "code is not watched");
+                }
             }
             self.directory.note(record);
             if known.map(|known| &known.settings) != Some(&desired.settings) {
                 let what = if known.is_none() { "is made" } else { "is changed" };
-                self.configure(&name, Some(desired.settings.clone()), format!("{name} {what}")).await?;
+                self.configure(&name, Some(desired.settings.clone()), format!("{name} {what}"))
+                    .await?;
             }
             for version in known.into_iter().flat_map(|known| known.specs.keys()) {
                 if !desired.specs.contains_key(version) {
@@ -222,9 +276,22 @@ impl Plane {
         Ok(())
     }
 
-    async fn configure(&self, function: &FunctionName, settings: Option<Function>, what: String) -> Result<(), ApiError> {
+    async fn configure(
+        &self,
+        function: &FunctionName,
+        settings: Option<Function>,
+        what: String,
+    ) -> Result<(), ApiError> {
         let settings = settings.map(Box::new);
-        send(&self.entrance, Fabric::Configured { function: function.clone(), settings, what }).await
+        send(
+            &self.entrance,
+            Fabric::Configured {
+                function: function.clone(),
+                settings,
+                what,
+            },
+        )
+        .await
     }
 
     /// Brings what an operation wants; nothing is locked meanwhile.
@@ -234,7 +301,9 @@ impl Plane {
             Wanted::Zip => {
                 let zip = zip_of(input).to_owned();
                 Box::new(move || {
-                    let bytes = STANDARD.decode(zip.as_bytes()).map_err(|error| not_base64(&error))?;
+                    let bytes = STANDARD
+                        .decode(zip.as_bytes())
+                        .map_err(|error| not_base64(&error))?;
                     code.add(&bytes).map(Brought::Package).map_err(refused)
                 })
             }
@@ -257,7 +326,10 @@ impl Plane {
 }
 
 fn of(function: &FunctionName, version: Version) -> FunctionVersion {
-    FunctionVersion { function: function.clone(), version }
+    FunctionVersion {
+        function: function.clone(),
+        version,
+    }
 }
 
 /// Hands an input to the fabric; where its inbox is full the caller waits, on a thread of its own.
@@ -280,7 +352,9 @@ pub async fn send(entrance: &Entrance, input: Fabric) -> Result<(), ApiError> {
 
 /// The one `ZipFile` of an input: its own, or that of `Code` or `Content`.
 fn zip_of(input: &Input) -> &str {
-    let inner = ["Code", "Content"].iter().find_map(|member| registry::structure(input, member));
+    let inner = ["Code", "Content"]
+        .iter()
+        .find_map(|member| registry::structure(input, member));
     registry::text(inner.unwrap_or(input), "ZipFile").unwrap_or_default()
 }
 
@@ -294,7 +368,11 @@ fn refused(error: PackageError) -> ApiError {
         PackageError::Io(error) => ApiError::service(&format!("failed to keep the code: {error}")),
         PackageError::TooLargeZipped => {
             let body = serde_json::json!({ "message": error.message() }).to_string();
-            ApiError { status: 413, code: "RequestEntityTooLargeException", body }
+            ApiError {
+                status: 413,
+                code: "RequestEntityTooLargeException",
+                body,
+            }
         }
         _ => {
             // AWS has one text for all of them; this tells which.

@@ -51,15 +51,26 @@ impl Store {
         let path = directory.join("lambda.sqlite");
         let failed = || format!("failed to open {}", path.display());
         let database = Connection::open(&path).with_context(failed)?;
-        database.pragma_update(None, "journal_mode", "wal").with_context(failed)?;
-        database.pragma_update(None, "synchronous", "normal").with_context(failed)?;
-        let version: i64 = database.pragma_query_value(None, "user_version", |row| row.get(0)).with_context(failed)?;
+        database
+            .pragma_update(None, "journal_mode", "wal")
+            .with_context(failed)?;
+        database
+            .pragma_update(None, "synchronous", "normal")
+            .with_context(failed)?;
+        let version: i64 = database
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .with_context(failed)?;
         if version != 0 && version != VERSION {
-            bail!("{} is of version {version}, this triggerfish knows {VERSION}: use another --data-dir", path.display());
+            bail!(
+                "{} is of version {version}, this triggerfish knows {VERSION}: use another --data-dir",
+                path.display()
+            );
         }
         let table = "CREATE TABLE IF NOT EXISTS records (kind TEXT, name TEXT, record TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID";
         database.execute(table, []).with_context(failed)?;
-        database.pragma_update(None, "user_version", VERSION).with_context(failed)?;
+        database
+            .pragma_update(None, "user_version", VERSION)
+            .with_context(failed)?;
         Ok(Store { database, path })
     }
 
@@ -69,12 +80,21 @@ impl Store {
     /// The file cannot be read, or a record is not what this version writes.
     pub fn load<T: DeserializeOwned>(&self, kind: Kind) -> Result<Vec<T>> {
         let failed = || format!("failed to read {}", self.path.display());
-        let mut rows = self.database.prepare("SELECT name, record FROM records WHERE kind = ?1").with_context(failed)?;
-        let rows = rows.query_map([kind.word()], |row| Ok((row.get(0)?, row.get(1)?))).with_context(failed)?;
+        let mut rows = self
+            .database
+            .prepare("SELECT name, record FROM records WHERE kind = ?1")
+            .with_context(failed)?;
+        let rows = rows
+            .query_map([kind.word()], |row| Ok((row.get(0)?, row.get(1)?)))
+            .with_context(failed)?;
         rows.map(|row| {
             let (name, record): (String, String) = row.with_context(failed)?;
             serde_json::from_str(&record).with_context(|| {
-                format!("{}: the {} {name} cannot be read; use another --data-dir", self.path.display(), kind.word())
+                format!(
+                    "{}: the {} {name} cannot be read; use another --data-dir",
+                    self.path.display(),
+                    kind.word()
+                )
             })
         })
         .collect()
@@ -90,11 +110,15 @@ impl Store {
             Some(record) => {
                 let record = serde_json::to_string(record).with_context(failed)?;
                 let insert = "INSERT OR REPLACE INTO records (kind, name, record) VALUES (?1, ?2, ?3)";
-                self.database.execute(insert, params![kind.word(), name, record]).with_context(failed)?;
+                self.database
+                    .execute(insert, params![kind.word(), name, record])
+                    .with_context(failed)?;
             }
             None => {
                 let delete = "DELETE FROM records WHERE kind = ?1 AND name = ?2";
-                self.database.execute(delete, params![kind.word(), name]).with_context(failed)?;
+                self.database
+                    .execute(delete, params![kind.word(), name])
+                    .with_context(failed)?;
             }
         }
         Ok(())
@@ -120,6 +144,11 @@ mod tests {
         assert_eq!(store.load::<i32>(Kind::Layer).unwrap(), [3]);
         assert!(store.load::<String>(Kind::Layer).is_err());
         store.database.pragma_update(None, "user_version", 9).unwrap();
-        assert!(Store::open(directory.path()).unwrap_err().to_string().contains("version 9"));
+        assert!(
+            Store::open(directory.path())
+                .unwrap_err()
+                .to_string()
+                .contains("version 9")
+        );
     }
 }

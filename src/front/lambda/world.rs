@@ -7,9 +7,9 @@ use executor::Runtime;
 use router::name::SinkName;
 use scenarios::api::error::ApiError;
 
+use super::desired;
 use super::registry::config::{Program, RETIRED};
 use super::registry::{Outside, invalid};
-use super::desired;
 use crate::front::code::ZIPPED_LIMIT;
 
 /// The surroundings.
@@ -33,7 +33,9 @@ impl World {
     /// There is no such bucket; or, when it is read, no such object (spec/errors §6).
     pub fn object(&self, bucket: &str, key: &str) -> Result<ReadObject, ApiError> {
         let failed = |code: &str, message: &str| {
-            invalid(format!("Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"))
+            invalid(format!(
+                "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
+            ))
         };
         let Some(root) = self.buckets.get(bucket).cloned() else {
             return Err(failed("NoSuchBucket", "The specified bucket does not exist"));
@@ -45,12 +47,24 @@ impl World {
             // A link may lead out of the bucket.
             let path = root.join(&key).canonicalize().map_err(|_| missing())?;
             let root = root.canonicalize().map_err(|_| missing())?;
-            let size = path.metadata().ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
+            let size = path
+                .metadata()
+                .ok()
+                .filter(std::fs::Metadata::is_file)
+                .map(|file| file.len());
             let size = size.filter(|_| path.starts_with(&root)).ok_or_else(missing)?;
             if size >= ZIPPED_LIMIT {
-                return Err(invalid(format!("Unzipped size must be smaller than {} bytes", crate::front::code::UNZIPPED_LIMIT)));
+                return Err(invalid(format!(
+                    "Unzipped size must be smaller than {} bytes",
+                    crate::front::code::UNZIPPED_LIMIT
+                )));
             }
-            std::fs::read(&path).map_err(|error| ApiError::service(&format!("failed to read {bucket}: {error}", bucket = path.display())))
+            std::fs::read(&path).map_err(|error| {
+                ApiError::service(&format!(
+                    "failed to read {bucket}: {error}",
+                    bucket = path.display()
+                ))
+            })
         }))
     }
 }
@@ -61,7 +75,9 @@ impl Outside for World {
         if let (Err(error), false) = (Runtime::parse(runtime), RETIRED.contains(&runtime)) {
             return Some(error.to_string());
         }
-        executor::interpreter(&desired::runtime(&program)).err().map(|error| error.to_string())
+        executor::interpreter(&desired::runtime(&program))
+            .err()
+            .map(|error| error.to_string())
     }
 
     fn sink(&self, name: &str) -> Option<SinkName> {

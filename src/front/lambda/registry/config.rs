@@ -4,7 +4,7 @@
 //! nothing here are taken only with the value that changes nothing; any other is refused by name. Deliberately absent:
 //! code, states, and how a configuration is shown ([`super::configuration`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -428,15 +428,9 @@ pub fn layers(
     found.collect::<Result<Vec<_>, _>>().map(Some)
 }
 
-/// The timeout as a duration.
 impl Config {
     /// How long an invocation may take.
     pub fn time_limit(&self) -> Duration {
         Duration::from_secs(self.timeout.into())
-    }
-
-    /// The packages of its layers.
-    pub fn layer_packages(&self) -> BTreeSet<Package> {
-        self.layers.iter().map(|layer| layer.package.clone()).collect()
     }
 }

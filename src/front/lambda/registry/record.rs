@@ -2,7 +2,7 @@
 //!
 //! Owns the data and the passing of its states. Deliberately absent: operations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use router::name::{FunctionName, Version};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Ids;
 use super::code::Code;
 use super::config::Config;
+use crate::front::code::Package;
 
 /// How long a new or updated function is `Pending` or `InProgress`, unless somebody looks at it before: who polls needs no
 /// second poll, and who does not wait meets the conflict that AWS would answer with. AWS takes seconds.
@@ -117,6 +118,14 @@ impl Record {
             aliases: BTreeMap::new(),
             tags: BTreeMap::new(),
             reserved: None,
+        }
+    }
+
+    /// What the project file alone makes of it: `$LATEST` and nothing of the API's.
+    pub fn as_declared(&self) -> Record {
+        Record {
+            declared: true,
+            ..Record::new(self.name.clone(), self.latest.clone())
         }
     }
 
@@ -236,6 +245,22 @@ impl Revision {
         self.generation += 1;
         self.modified = now;
         self.revision_id = ids.uuid();
+    }
+
+    /// The packages it is made of, also of what serves until an update is done.
+    pub fn packages(&self) -> BTreeSet<Package> {
+        let before = match &self.update {
+            Update::InProgress { before, .. } => Some((&before.0, &before.1)),
+            Update::Successful => None,
+        };
+        let mut all = BTreeSet::new();
+        for (config, code) in before.into_iter().chain([(&self.config, &self.code)]) {
+            all.extend(config.layers.iter().map(|layer| layer.package.clone()));
+            if let Code::Package(package) = code {
+                all.insert(package.clone());
+            }
+        }
+        all
     }
 
     /// What invocations meet now.
