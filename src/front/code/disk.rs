@@ -84,7 +84,10 @@ fn node(path: &Path, kind: fs::FileType) -> Result<Node<PathBuf>, PackageError> 
     } else if kind.is_file() {
         Ok(Node::file(mode, path.to_owned()))
     } else {
-        let error = io::Error::new(io::ErrorKind::InvalidInput, "is no file, folder or link; move it away");
+        let error = io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "is no file, folder or link; move it away",
+        );
         Err(at(path)(error))
     }
 }
@@ -111,10 +114,13 @@ mod tests {
     fn a_tree_comes_back_as_it_was_laid_out() {
         let home = tempfile::tempdir().expect("a directory");
         let mut tree = Tree::default();
-        tree.put(b"bin/bootstrap", Node::file(0o755, PathBuf::new())).expect("a file");
+        tree.put(b"bin/bootstrap", Node::file(0o755, PathBuf::new()))
+            .expect("a file");
         tree.put(b"private/", Node::folder(0o000)).expect("a folder");
-        tree.put(b"private/world", Node::file(0o666, PathBuf::new())).expect("a file");
-        tree.put(b"link", Node::Link(b"bin/bootstrap".to_vec())).expect("a link");
+        tree.put(b"private/world", Node::file(0o666, PathBuf::new()))
+            .expect("a file");
+        tree.put(b"link", Node::Link(b"bin/bootstrap".to_vec()))
+            .expect("a link");
         let write = |_: &PathBuf, path: &Path, mode: u32| {
             fs::write(path, b"12")
                 .and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode)))
@@ -128,7 +134,9 @@ mod tests {
                 Node::File(mode, _) => Node::File(*mode, ()),
                 Node::Link(target) => Node::Link(target.clone()),
             };
-            tree.iter().map(|(path, node)| (path.to_vec(), plain(node))).collect()
+            tree.iter()
+                .map(|(path, node)| (path.to_vec(), plain(node)))
+                .collect()
         };
         assert_eq!(modes(&tree), modes(&again));
         assert_eq!(bytes(&again).expect("files"), 4);

@@ -13,8 +13,7 @@ pub const ZIPPED_LIMIT: u64 = 52_428_800;
 pub const UNZIPPED_LIMIT: u64 = 262_144_000;
 
 /// What Lambda says to an archive that it cannot use, whatever is wrong with it (spec/errors §6).
-const CANNOT_UNZIP: &str =
-    "Could not unzip uploaded file. Please check your file, then try to upload again.";
+const CANNOT_UNZIP: &str = "Could not unzip uploaded file. Please check your file, then try to upload again.";
 
 /// What Lambda says to no bytes, or to an archive without entries; not in the spec, remembered from AWS.
 const EMPTY: &str = "Uploaded file must be a non-empty zip";
@@ -57,7 +56,10 @@ impl PackageError {
 
     /// Makes the refusal of an entry.
     pub(super) fn escapes(entry: &[u8], why: &'static str) -> PackageError {
-        PackageError::Escapes { entry: printable(entry), why }
+        PackageError::Escapes {
+            entry: printable(entry),
+            why,
+        }
     }
 
     /// Makes the refusal of an archive because of one entry.
@@ -84,7 +86,12 @@ impl std::error::Error for PackageError {}
 /// Names the path that an operation failed at, which the system's error does not.
 pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> PackageError {
     let path = path.to_owned();
-    move |error| PackageError::Io(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    move |error| {
+        PackageError::Io(io::Error::new(
+            error.kind(),
+            format!("{}: {error}", path.display()),
+        ))
+    }
 }
 
 /// Shortens, because names of evil archives are long, and takes control characters out.

@@ -42,7 +42,9 @@ pub fn pack(folder: &Path, except: &Path) -> Result<Vec<u8>, PackageError> {
         }
         .map_err(|error| PackageError::entry(path, error))?;
     }
-    let zip = zip.finish().map_err(|error| PackageError::NotAZip(error.to_string()))?;
+    let zip = zip
+        .finish()
+        .map_err(|error| PackageError::NotAZip(error.to_string()))?;
     Ok(zip.into_inner())
 }
 

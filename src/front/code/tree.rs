@@ -74,7 +74,12 @@ impl<T> Tree<T> {
                 _ => Err(PackageError::entry(name, "a file without a name")),
             };
         }
-        for end in path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| end) {
+        for end in path
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'/')
+            .map(|(end, _)| end)
+        {
             match self.0.get(&path[..end]) {
                 None => _ = self.0.insert(path[..end].to_vec(), Node::folder(0o755)),
                 Some(Node::Folder(_)) => (),
@@ -98,7 +103,9 @@ impl<T> Tree<T> {
     /// There are more.
     pub fn check_count(&self) -> Result<(), PackageError> {
         match self.0.len() > NODE_LIMIT {
-            true => Err(PackageError::NotAZip(format!("more than {NODE_LIMIT} files and folders"))),
+            true => Err(PackageError::NotAZip(format!(
+                "more than {NODE_LIMIT} files and folders"
+            ))),
             false => Ok(()),
         }
     }
@@ -203,14 +210,20 @@ fn go_up(path: &mut Vec<u8>) {
 /// Makes a relative path of parts out of an entry's name; empty for the package's own folder (`./`).
 fn clean(name: &[u8]) -> Result<Vec<u8>, PackageError> {
     if name.len() > NAME_LIMIT {
-        return Err(PackageError::entry(name, format!("its name has more than {NAME_LIMIT} bytes")));
+        return Err(PackageError::entry(
+            name,
+            format!("its name has more than {NAME_LIMIT} bytes"),
+        ));
     }
     if name.is_empty() || name.contains(&0) {
         return Err(PackageError::escapes(name, "has an empty name, or NUL in it"));
     }
     if name.contains(&b'\\') {
         // On Windows `..\a` leads out; here it would be a file of a name that nobody looks for.
-        return Err(PackageError::escapes(name, "has a backslash in its name; pack it with slashes"));
+        return Err(PackageError::escapes(
+            name,
+            "has a backslash in its name; pack it with slashes",
+        ));
     }
     if name[0] == b'/' {
         return Err(PackageError::escapes(name, "has an absolute path"));
@@ -271,18 +284,31 @@ mod tests {
     #[test]
     fn names_that_lead_out_are_refused() {
         let names: &[&[u8]] = &[
-            b"/etc/passwd", b"..", b"../a", b"a/../../b", b"a/..", b"..\\a", b"C:\\a", b"a\\b", b"a\0b", b"",
+            b"/etc/passwd",
+            b"..",
+            b"../a",
+            b"a/../../b",
+            b"a/..",
+            b"..\\a",
+            b"C:\\a",
+            b"a\\b",
+            b"a\0b",
+            b"",
         ];
         for name in names {
             let refused = put(&mut Tree::default(), name);
-            assert!(matches!(refused, Err(PackageError::Escapes { .. })), "{name:?}: {refused:?}");
+            assert!(
+                matches!(refused, Err(PackageError::Escapes { .. })),
+                "{name:?}: {refused:?}"
+            );
         }
         put(&mut Tree::default(), b"..a/...").expect("dots are letters otherwise");
     }
 
     #[test]
     fn names_are_as_long_as_they_may_be() {
-        let whole = ["a".repeat(255), "b".repeat(255), "c".repeat(255), "d".repeat(256)].map(String::into_bytes);
+        let whole =
+            ["a".repeat(255), "b".repeat(255), "c".repeat(255), "d".repeat(256)].map(String::into_bytes);
         let name = |last: usize| [&whole[0][..], &whole[1], &whole[2], &whole[3][..last]].join(&b'/');
         assert_eq!(name(255).len(), NAME_LIMIT - 1);
         put(&mut Tree::default(), &name(255)).expect("a path");
@@ -338,18 +364,23 @@ mod tests {
         ];
         for case in outside {
             let refused = links(case);
-            assert!(matches!(refused, Err(PackageError::Escapes { .. })), "{case:?}: {refused:?}");
+            assert!(
+                matches!(refused, Err(PackageError::Escapes { .. })),
+                "{case:?}: {refused:?}"
+            );
         }
     }
 
     #[test]
     fn chains_end_where_the_kernel_ends_them() {
         let chain = |length: usize| {
-            let names: Vec<(String, String)> =
-                (0..length).map(|n| (format!("l{n}"), format!("l{}", n + 1))).collect();
+            let names: Vec<(String, String)> = (0..length)
+                .map(|n| (format!("l{n}"), format!("l{}", n + 1)))
+                .collect();
             let mut tree: Tree<u8> = Tree::default();
             for (name, target) in names {
-                tree.put(name.as_bytes(), Node::Link(target.into_bytes())).expect("a link");
+                tree.put(name.as_bytes(), Node::Link(target.into_bytes()))
+                    .expect("a link");
             }
             tree.check_links()
         };
@@ -362,7 +393,8 @@ mod tests {
         let mut tree: Tree<u8> = Tree::default();
         for n in 0..5_000 {
             let target = "./".repeat(500).into_bytes();
-            tree.put(format!("l{n}").as_bytes(), Node::Link(target)).expect("a link");
+            tree.put(format!("l{n}").as_bytes(), Node::Link(target))
+                .expect("a link");
         }
         assert!(tree.check_links().is_err());
     }
@@ -371,7 +403,9 @@ mod tests {
     fn later_layers_win_whatever_the_kinds() {
         let tree = |files: &[&str]| {
             let mut tree = Tree::default();
-            files.iter().for_each(|name| put(&mut tree, name.as_bytes()).expect("a file"));
+            files
+                .iter()
+                .for_each(|name| put(&mut tree, name.as_bytes()).expect("a file"));
             tree
         };
         let mut lower = tree(&["a/x", "a/y", "a0", "b", "c/deep/z"]);
