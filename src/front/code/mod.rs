@@ -12,7 +12,7 @@
 //! JSON, which functions use a package, and keeping handlers from changing it, which a mount does.
 #![cfg_attr(
     not(test),
-    expect(dead_code, reason = "the actions that take code are made after it")
+    expect(dead_code, reason = "the actions that take code come after it")
 )]
 
 mod disk;
@@ -29,7 +29,9 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+#[expect(unused_imports, reason = "likewise")]
 pub use error::{PackageError, UNZIPPED_LIMIT, ZIPPED_LIMIT};
+#[expect(unused_imports, reason = "likewise")]
 pub use store::CodeStore;
 
 /// A package by its content.
