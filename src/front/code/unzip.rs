@@ -9,7 +9,7 @@ use std::io::{Cursor, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use zip::read::{HasZipMetadata, ZipFileEntry};
+use zip::read::ZipFileEntry;
 use zip::{CompressionMethod, System, ZipArchive};
 
 use super::disk;
@@ -207,4 +207,294 @@ fn create(path: &Path, mode: u32) -> std::io::Result<File> {
     // The mask of the process has cut the mode.
     file.set_permissions(Permissions::from_mode(mode))?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::super::evil::{self, Entry, deflated, file, link};
+    use super::*;
+
+    const LIMIT: u64 = 1000;
+
+    fn try_unpack(zip: &[u8], limit: u64) -> Result<tempfile::TempDir, PackageError> {
+        let home = tempfile::tempdir().expect("a directory");
+        unpack(zip, home.path(), limit).map(|()| home)
+    }
+
+    fn entries(entries: &[Entry]) -> Result<tempfile::TempDir, PackageError> {
+        try_unpack(&evil::zip(entries), LIMIT)
+    }
+
+    fn why(entry: Entry) -> String {
+        entries(&[entry]).expect_err("a refusal").to_string()
+    }
+
+    fn mode(home: &tempfile::TempDir, name: &str) -> u32 {
+        let metadata = fs::symlink_metadata(home.path().join(name)).expect("an entry");
+        metadata.permissions().mode() & 0o7777
+    }
+
+    /// A file of zeros, deflated: a hundred times smaller.
+    fn zeros(size: usize) -> Vec<u8> {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        zip.start_file("zeros", SimpleFileOptions::default())
+            .expect("an entry");
+        zip.write_all(&vec![0; size]).expect("room");
+        zip.finish().expect("an end").into_inner()
+    }
+
+    #[test]
+    fn files_folders_links_and_modes_come_out() {
+        let home = entries(&[
+            Entry {
+                mode: 0o104_755,
+                ..file("bootstrap", b"#!")
+            },
+            Entry {
+                mode: 0o041_777,
+                ..file("bin/", b"")
+            },
+            Entry {
+                mode: 0o100_070,
+                ..file("bin/private", b"")
+            },
+            Entry {
+                mode: 0o040_500,
+                ..file("folder", b"")
+            },
+            Entry {
+                mode: 0o755,
+                ..file("plain", b"x")
+            },
+            Entry {
+                system: 0,
+                mode: 0,
+                ..file("dos/", b"")
+            },
+            Entry {
+                system: 0,
+                mode: 0o100_777,
+                ..file("dos/x", b"")
+            },
+            file("implied/x", b"1"),
+            deflated("implied/abc"),
+            link("implied/l", "../bootstrap"),
+        ])
+        .expect("a package");
+        let modes = [
+            ("bootstrap", 0o755),
+            ("bin", 0o777),
+            ("bin/private", 0o470),
+            ("folder", 0o700),
+            ("plain", 0o755),
+            ("dos", 0o755),
+            ("dos/x", 0o644),
+            ("implied", 0o755),
+            ("implied/x", 0o644),
+        ];
+        for (name, expected) in modes {
+            assert_eq!(mode(&home, name), expected, "{name}");
+        }
+        assert_eq!(fs::read(home.path().join("implied/l")).expect("a link"), b"#!");
+        assert_eq!(fs::read(home.path().join("implied/abc")).expect("a file"), b"abc");
+    }
+
+    #[test]
+    fn of_two_files_of_one_name_the_last_wins() {
+        let home = entries(&[
+            file("a", b"1"),
+            file("./b", b"3"),
+            file("a", b"2"),
+            file("b", b"4"),
+        ])
+        .expect("a package");
+        assert_eq!(fs::read(home.path().join("a")).expect("a file"), b"2");
+        assert_eq!(fs::read(home.path().join("b")).expect("a file"), b"4");
+    }
+
+    #[test]
+    fn what_leads_out_is_refused() {
+        for name in ["/abs", "../up", "a/../../up", "..\\up", "nul\0"] {
+            assert!(
+                matches!(entries(&[file(name, b"")]), Err(PackageError::Escapes { .. })),
+                "{name}"
+            );
+        }
+        let evil = [
+            vec![link("l", "/etc/passwd")],
+            vec![link("l", "../x")],
+            vec![link("d/up", ".."), link("out", "d/up/..")],
+            vec![link("l", "."), file("l/x", b"")],
+            vec![file("l/x", b""), link("l", ".")],
+        ];
+        for case in evil {
+            assert!(
+                entries(&case).is_err(),
+                "{:?}",
+                String::from_utf8_lossy(&case[0].name)
+            );
+        }
+        for kind in [0o010_000, 0o020_000, 0o060_000, 0o140_000] {
+            assert!(
+                why(Entry {
+                    mode: kind | 0o644,
+                    ..file("dev", b"")
+                })
+                .contains("device"),
+                "{kind:o}"
+            );
+        }
+        assert!(
+            why(Entry {
+                mode: 0o120_777,
+                ..file("l/", b"x")
+            })
+            .contains("device")
+        );
+    }
+
+    #[test]
+    fn links_have_targets_a_system_can_have() {
+        assert!(why(link("l", "")).contains("no path"));
+        assert!(why(link("l", "a\0b")).contains("no path"));
+        let target = "a/".repeat(NAME_LIMIT / 2);
+        let long = |target: &str| try_unpack(&evil::zip(&[link("l", target)]), 10_000);
+        long(&target).expect("1024 bytes");
+        assert!(long(&format!("{target}a")).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_inflated_is_refused() {
+        assert!(
+            why(Entry {
+                flags: 1,
+                ..file("a", b"secret")
+            })
+            .contains("encrypted")
+        );
+        for method in [1, 9, 12, 14, 93, 99, 1234] {
+            assert!(
+                why(Entry {
+                    method,
+                    ..file("a", b"x")
+                })
+                .contains("only deflate"),
+                "{method}"
+            );
+        }
+        assert!(
+            why(Entry {
+                method: 8,
+                ..file("a", b"\xff\xff")
+            })
+            .contains("a: ")
+        );
+        assert!(
+            why(Entry {
+                crc: 1,
+                ..file("a", b"x")
+            })
+            .contains("checksum")
+        );
+        assert!(
+            why(Entry {
+                size: 2,
+                ..file("a", b"x")
+            })
+            .contains("shorter")
+        );
+        assert!(
+            why(Entry {
+                size: 0,
+                ..file("a", b"x")
+            })
+            .contains("larger")
+        );
+        assert!(why(file("a/", b"x")).contains("folder with a content"));
+    }
+
+    #[test]
+    fn sizes_are_smaller_than_the_limit() {
+        let whole = |sizes: &[usize]| {
+            let files = sizes
+                .iter()
+                .enumerate()
+                .map(|(n, size)| file(&n.to_string(), &vec![7; *size]));
+            entries(&files.collect::<Vec<_>>())
+        };
+        whole(&[999]).expect("below");
+        whole(&[500, 499, 0]).expect("below, together");
+        assert!(matches!(whole(&[1000]), Err(PackageError::TooLargeUnzipped)));
+        assert!(matches!(whole(&[500, 500]), Err(PackageError::TooLargeUnzipped)));
+    }
+
+    #[test]
+    fn bombs_do_not_go_off() {
+        let bomb = zeros(1_000_000);
+        assert!(bomb.len() < 10_000);
+        try_unpack(&bomb, 1_000_001).expect("just room");
+        assert!(matches!(
+            try_unpack(&bomb, 1_000_000),
+            Err(PackageError::TooLargeUnzipped)
+        ));
+        // The same, with a lie: the directory and the entry say 10 bytes.
+        let small: Vec<u8> = {
+            let size = 1_000_000u32.to_le_bytes();
+            let mut bytes = bomb;
+            while let Some(at) = bytes.windows(4).position(|four| four == size) {
+                bytes[at..at + 4].copy_from_slice(&10u32.to_le_bytes());
+            }
+            bytes
+        };
+        let home = tempfile::tempdir().expect("a directory");
+        assert!(unpack(&small, home.path(), LIMIT).is_err());
+        let written = fs::metadata(home.path().join("zeros")).map_or(0, |file| file.len());
+        assert!(written < LIMIT, "{written}");
+    }
+
+    #[test]
+    fn entries_that_share_their_bytes_count_each() {
+        // Two directory entries, one content: the second's offset is the first's.
+        let mut zip = evil::zip(&[file("a", &[1; 600]), file("b", &[1; 600])]);
+        let second = zip
+            .windows(4)
+            .rposition(|four| four == b"PK\x01\x02")
+            .expect("an entry")
+            + 42;
+        zip[second..second + 4].copy_from_slice(&[0; 4]);
+        assert!(matches!(
+            try_unpack(&zip, 1000),
+            Err(PackageError::TooLargeUnzipped)
+        ));
+        try_unpack(&zip, 1201).expect("room for both");
+    }
+
+    #[test]
+    fn an_archive_ends_where_it_ends() {
+        let good = evil::zip(&[file("a", b"x")]);
+        for end in 0..good.len() {
+            assert!(try_unpack(&good[..end], LIMIT).is_err(), "{end}");
+        }
+        for tail in [&b"x"[..], &[0; 100], &good[..10]] {
+            assert!(try_unpack(&[&good, tail].concat(), LIMIT).is_err(), "{tail:?}");
+        }
+        let comment = [&good[..good.len() - 2], b"\x02\0hi"].concat();
+        try_unpack(&comment, LIMIT).expect("a comment is no garbage");
+    }
+
+    #[test]
+    fn nothing_is_no_package() {
+        for nothing in [Vec::new(), evil::zip(&[])] {
+            assert!(matches!(try_unpack(&nothing, LIMIT), Err(PackageError::Empty)));
+        }
+        assert!(matches!(
+            try_unpack(b"no zip at all", LIMIT),
+            Err(PackageError::NotAZip(_))
+        ));
+    }
 }

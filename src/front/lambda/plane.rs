@@ -315,10 +315,9 @@ impl Plane {
                 })
             }
             Wanted::Folder(path) => Box::new(move || code.pack(&path).map(Brought::Package).map_err(refused)),
-            Wanted::Layers(packages) => Box::new(move || match code.opt(&packages) {
-                Ok(path) => Ok(Brought::Directory(path.unwrap_or_default())),
-                Err(error) => Err(refused(error)),
-            }),
+            Wanted::Layers(packages) => {
+                Box::new(move || code.opt(&packages).map(|_| Brought::Merged).map_err(refused))
+            }
         };
         let done = tokio::task::spawn_blocking(work).await;
         done.unwrap_or_else(|error| Err(ApiError::service(&format!("failed to bring code: {error}"))))

@@ -129,8 +129,8 @@ pub enum Wanted {
 pub enum Brought {
     /// A package.
     Package(Package),
-    /// A directory.
-    Directory(PathBuf),
+    /// Layers are merged.
+    Merged,
 }
 
 /// What an operation comes to.
@@ -237,12 +237,11 @@ impl Registry {
         revisions.flat_map(|(_, revision)| revision.packages()).collect()
     }
 
-    /// The folders of merged layers that functions use.
-    pub fn layer_folders(&self) -> BTreeSet<PathBuf> {
+    /// The lists of layers that functions use.
+    pub fn layer_lists(&self) -> BTreeSet<Vec<Package>> {
         let revisions = self.functions.values().flat_map(Record::revisions);
-        revisions
-            .filter_map(|(_, revision)| revision.config.opt.clone())
-            .collect()
+        let lists = revisions.flat_map(|(_, revision)| revision.layer_lists());
+        lists.filter(|list| !list.is_empty()).collect()
     }
 
     /// Lets everything happen that was to happen by `now`: functions become active, updates complete.

@@ -59,7 +59,12 @@ pub fn plane(start: Start<'_>) -> Result<Plane> {
     let specs = start.functions.specs();
     declared::take(&mut registry, &specs, &place, system_now(), &mut ids);
     // Nothing runs yet that could use what no record names.
-    code.keep_only(&registry.packages(), &registry.layer_folders())
+    let merged = registry.layer_lists();
+    let merged = merged
+        .iter()
+        .filter_map(|list| code.opt(list).ok().flatten())
+        .collect();
+    code.keep_only(&registry.packages(), &merged)
         .with_context(failed)?;
     Ok(Plane::new(Parts {
         place,

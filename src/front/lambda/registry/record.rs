@@ -247,20 +247,30 @@ impl Revision {
         self.revision_id = ids.uuid();
     }
 
-    /// The packages it is made of, also of what serves until an update is done.
-    pub fn packages(&self) -> BTreeSet<Package> {
+    /// What it is made of, and what serves until an update is done.
+    fn parts(&self) -> impl Iterator<Item = (&Config, &Code)> {
         let before = match &self.update {
             Update::InProgress { before, .. } => Some((&before.0, &before.1)),
             Update::Successful => None,
         };
-        let mut all = BTreeSet::new();
-        for (config, code) in before.into_iter().chain([(&self.config, &self.code)]) {
-            all.extend(config.layers.iter().map(|layer| layer.package.clone()));
-            if let Code::Package(package) = code {
-                all.insert(package.clone());
-            }
-        }
-        all
+        before.into_iter().chain([(&self.config, &self.code)])
+    }
+
+    /// The packages of its code and layers.
+    pub fn packages(&self) -> BTreeSet<Package> {
+        let of = |(config, code): (&Config, &Code)| {
+            let own = match code {
+                Code::Package(package) => Some(package.clone()),
+                Code::Folder(_) => None,
+            };
+            own.into_iter().chain(config.layer_packages())
+        };
+        self.parts().flat_map(of).collect()
+    }
+
+    /// Its layers, in their order.
+    pub fn layer_lists(&self) -> Vec<Vec<Package>> {
+        self.parts().map(|(config, _)| config.layer_packages()).collect()
     }
 
     /// What invocations meet now.
