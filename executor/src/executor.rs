@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::actor;
+use crate::credentials::Credentials;
 use crate::function::{FunctionSpec, Injury, Pace, Runtime};
 use crate::interpreter::Interpreters;
 use crate::pool::{Choice, Number, Pool};
@@ -48,6 +49,8 @@ pub struct Options {
     pub patience: u32,
     /// `AWS_ENDPOINT_URL` for handlers.
     pub endpoint: Option<String>,
+    /// The AWS credentials of handlers.
+    pub credentials: Credentials,
     /// How long an unused environment is kept in live pace.
     pub idle: Duration,
 }
@@ -64,6 +67,7 @@ impl Options {
             init_timeout: Duration::from_secs(10),
             patience: 10,
             endpoint: None,
+            credentials: Credentials::default(),
             idle: Duration::from_secs(600),
         }
     }
@@ -476,6 +480,7 @@ fn site(
         init_timeout: options.init_timeout,
         patience: options.patience,
         endpoint: options.endpoint.clone(),
+        credentials: options.credentials.clone(),
         news: news.clone(),
         doorbell: reactor.doorbell(),
     })

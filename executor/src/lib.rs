@@ -16,6 +16,7 @@
 
 mod actor;
 mod body;
+mod credentials;
 mod crew;
 mod denial;
 mod environment;
@@ -44,6 +45,7 @@ mod terminate;
 mod unfinished;
 mod verdict;
 
+pub use credentials::Credentials;
 pub use executor::{Executor, Heard, Options, StartError, check};
 pub use function::{BadRuntime, FunctionSpec, Injury, Pace, Runtime};
 pub use interpreter::InterpreterError;

@@ -11,6 +11,7 @@ use router::event::{AttemptId, Invocation, Outcome};
 use router::name::{FunctionName, Name, Seed};
 use router::time::Timestamp;
 
+use crate::credentials::Credentials;
 use crate::environment::Ending;
 use crate::function::{FunctionSpec, Injury, Pace};
 use crate::pool::Number;
@@ -65,6 +66,7 @@ pub(crate) struct Site {
     pub init_timeout: Duration,
     pub patience: u32,
     pub endpoint: Option<String>,
+    pub credentials: Credentials,
     pub news: crossbeam_channel::Sender<News>,
     pub doorbell: Doorbell,
 }
