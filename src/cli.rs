@@ -18,7 +18,7 @@ pub struct Cli {
 pub enum Command {
     /// Run scenario files in virtual time.
     Test(Test),
-    /// Run the project live: sources, functions, and the Lambda Invoke API on one port.
+    /// Run the project live: sources, functions, and AWS's APIs on one port.
     Up(Up),
     /// Call one function of the project and print what it answers.
     Invoke(Invoke),

@@ -70,7 +70,7 @@ pub struct Gateway {
 
 /// Connections at the same time; further ones wait to be accepted.
 const CONNECTIONS: usize = 4096;
-/// The longest head of a request, in bytes; a longer one is answered with 431.
+/// The longest head of a request that is still read on, in bytes; one that is longer then is answered with 431.
 const HEAD_LIMIT: usize = 64 << 10;
 /// After a connection that could not be accepted.
 const PAUSE: Duration = Duration::from_millis(10);

@@ -109,12 +109,12 @@ impl Keys {
     /// Takes a key in that was given out at `now`.
     pub fn issue(&self, id: &str, key: Key, now: Timestamp) {
         let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
-        issued.retain(|_, key| key.owner.ends().is_none_or(|end| end > now));
         if issued.len() >= ISSUED {
-            let next = issued
-                .iter()
-                .min_by_key(|(_, key)| key.owner.ends())
-                .map(|(id, _)| id.clone());
+            issued.retain(|_, key| key.owner.ends().is_none_or(|end| end > now));
+        }
+        if issued.len() >= ISSUED {
+            let ends = issued.iter().min_by_key(|(_, key)| key.owner.ends());
+            let next = ends.map(|(id, _)| id.clone());
             next.map(|id| issued.remove(&id));
         }
         issued.insert(id.to_owned(), key);
@@ -307,6 +307,7 @@ mod tests {
         }
         keys.issue("new", session(5), Timestamp::from_millis(1));
         assert!(keys.find("0").is_none() && keys.find("1").is_some() && keys.find("new").is_some());
+        // Those that have ended make room for all that follow.
         keys.issue("later", session(1 << 40), Timestamp::from_millis(1 << 30));
         assert!(keys.find("1").is_none() && keys.find("later").is_some());
     }

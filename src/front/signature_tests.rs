@@ -19,7 +19,7 @@ const INVOKE: &str = "POST /2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%
     Authorization: AWS4-HMAC-SHA256 Credential=AKIATEST/20260101/eu-west-1/lambda/aws4_request, SignedHeaders=host;x-amz-date, Signature=83d854a11726966c177ec4d26d75d34fc2488f771969fcd9dcfae2bfa3c7593e\n\
     \n{\"a\": 1}";
 
-const PRESIGNED: &str = "GET /?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIATEST%2F20260101%2Feu-west-1%2Fsts%2Faws4_request&X-Amz-Date=20260101T000000Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=aa97c86a8ec2610692aa6606cb0e94603f24115e1bec1aa6adcf9b0268352f1f\n\
+const PRESIGNED: &str = "POST /?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIATEST%2F20260101%2Feu-west-1%2Fsts%2Faws4_request&X-Amz-Date=20260101T000000Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=aa97c86a8ec2610692aa6606cb0e94603f24115e1bec1aa6adcf9b0268352f1f\n\
     Host: 127.0.0.1:4566\n\n";
 
 /// A request from its text: first line, headers, an empty line, body.
