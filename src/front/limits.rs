@@ -88,8 +88,13 @@ impl Room {
             .size_hint()
             .exact()
             .map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-        // What is not told may be as large as is allowed.
-        let expected = told.unwrap_or(limit).min(limit);
+        if told.is_some_and(|told| told > limit) && head.headers.contains_key("expect") {
+            // The client waits for leave to send it.
+            return Err(too_large(service, head, told, limit));
+        }
+        // What is not told may be as large as is allowed; what is too large is not kept.
+        let expected = told.unwrap_or(limit);
+        let expected = if expected > limit { 0 } else { expected };
         let room = match expected > USUAL_LIMIT {
             true => Arc::clone(&self.0)
                 .acquire_many_owned(kibibytes(expected))
