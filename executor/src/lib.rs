@@ -49,7 +49,7 @@ mod verdict;
 pub use check::{StartError, check};
 pub use executor::{Executor, Heard, Options};
 pub use function::{BadRuntime, FunctionSpec, Injury, Pace, Runtime};
-pub use functions::{Code, Functions};
+pub use functions::{Code, Functions, Provisioned};
 pub use interpreter::InterpreterError;
 pub use logging::{ApplicationLevel, Logging, SystemLevel};
 pub use reactor::{Doorbell, Reactor};

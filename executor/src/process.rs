@@ -69,6 +69,8 @@ pub struct Launch<'a> {
     pub region: &'a str,
     /// What decides the log stream's name.
     pub seed: Seed,
+    /// `AWS_LAMBDA_INITIALIZATION_TYPE`.
+    pub initialization: &'static str,
     /// Fabric time of the environment's first start.
     pub born: Timestamp,
     /// Fabric time for our bootstraps' log lines in virtual pace.
@@ -167,7 +169,7 @@ impl Launch<'_> {
             ("AWS_LAMBDA_FUNCTION_NAME", self.spec.name.to_string()),
             ("AWS_LAMBDA_FUNCTION_VERSION", self.spec.version.to_string()),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", self.spec.memory.to_string()),
-            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", self.initialization.to_owned()),
             ("AWS_LAMBDA_LOG_GROUP_NAME", self.spec.log_group()),
             (
                 "AWS_LAMBDA_LOG_STREAM_NAME",

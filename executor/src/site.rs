@@ -30,14 +30,17 @@ pub(crate) struct Told {
 
 #[derive(Debug)]
 pub(crate) enum What {
-    Lines(AttemptId, Name, Vec<String>),
+    /// Lines of an attempt, or of an environment that is made ready for nobody yet.
+    Lines(Name, Vec<String>),
     Finished(Done),
     /// What was measured of an attempt whose end was told before.
     Measured(Name, Figures),
     Ready,
+    /// A provisioned environment broke, or could not be made ready.
+    Lost,
     /// The function's code is another than its environments run.
     Outdated,
-    /// The function was defined anew, or removed.
+    /// The function was defined anew, provisioned or removed.
     Defined,
 }
 
@@ -66,6 +69,7 @@ pub(crate) struct Site {
     pub account: String,
     pub seed: Seed,
     pub init_timeout: Duration,
+    pub provisioned_init_timeout: Duration,
     pub patience: u32,
     pub endpoint: Option<String>,
     pub voice: Voice,

@@ -97,6 +97,7 @@ impl Made<'_> {
         let (send, news) = crossbeam_channel::unbounded();
         let mut options = Options::new(self.pace, here.path().join("scratch"), Seed(7));
         options.init_timeout = self.init;
+        options.provisioned_init_timeout = self.init;
         options.patience = 1;
         let executor = Executor::start(vec![spec.clone()], options, send, &reactor).expect("it starts");
         World {
