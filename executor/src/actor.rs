@@ -527,6 +527,7 @@ impl Actor {
             group: self.sandbox.group(),
             program,
             interpreter: &site.program,
+            opt: site.opt.as_ref(),
             runtime_dir: &runtime_dir,
             sandbox: &self.sandbox,
             api: &self.api.address,

@@ -12,9 +12,10 @@ use router::event::{Failure, Outcome};
 use router::name::FunctionVersion;
 use router::settings::function_arn;
 
-use crate::check::{Look, StartError, look};
+use crate::check::{Found, Look, StartError, look};
 use crate::executor::Options;
 use crate::function::FunctionSpec;
+use crate::opt::Opt;
 use crate::site::{Job, Site, Voice, What};
 
 /// The functions of an executor; all clones are the same ones.
@@ -127,11 +128,14 @@ impl Functions {
 
     pub(crate) fn add(&self, spec: FunctionSpec, how: Look) -> Result<(), StartError> {
         // A shim may be asked for its program: nobody else waits for that.
-        let (code, program) = look(&spec, how)?;
+        let Found { code, program, opt } = look(&spec, how)?;
         let options = &self.0.options;
+        let layers = opt.clone();
+        let layers = layers.map(|opt| Opt::new(opt, &[&code, &program, &options.scratch]));
         let site = Site {
-            spec: FunctionSpec { code, ..spec },
+            spec: FunctionSpec { code, opt, ..spec },
             program,
+            opt: layers,
             scratch: options.scratch.clone(),
             pace: options.pace,
             region: options.region.clone(),

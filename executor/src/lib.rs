@@ -29,6 +29,7 @@ mod handout;
 mod interpreter;
 mod logging;
 mod logs;
+mod opt;
 mod output;
 mod payload;
 mod platform_log;

@@ -13,6 +13,7 @@ use router::time::Timestamp;
 
 use crate::environment::Ending;
 use crate::function::{FunctionSpec, Injury, Pace};
+use crate::opt::Opt;
 use crate::pool::Number;
 use crate::reactor::Doorbell;
 
@@ -63,6 +64,7 @@ pub(crate) struct Done {
 pub(crate) struct Site {
     pub spec: FunctionSpec,
     pub program: PathBuf,
+    pub opt: Option<Opt>,
     pub scratch: PathBuf,
     pub pace: Pace,
     pub region: String,
