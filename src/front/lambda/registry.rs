@@ -13,6 +13,9 @@ pub mod code;
 pub mod config;
 pub mod configuration;
 pub mod function;
+pub mod layer;
+pub mod layer_policy;
+pub mod layer_record;
 pub mod record;
 pub mod served;
 pub mod tags;
@@ -30,6 +33,7 @@ use serde_json::{Value, json};
 use super::model::Input;
 use super::name::{self, Named};
 use crate::front::code::Package;
+use layer_record::LayerRecord;
 pub use record::Record;
 
 /// Everything that the control plane knows.
@@ -37,7 +41,10 @@ pub use record::Record;
 pub struct Registry {
     /// The functions.
     pub functions: BTreeMap<FunctionName, Record>,
+    /// The layers, by their bare names.
+    pub layers: BTreeMap<String, LayerRecord>,
     changed: BTreeSet<FunctionName>,
+    changed_layers: BTreeSet<String>,
 }
 
 /// Where the fabric believes to be.
@@ -209,11 +216,6 @@ impl Registry {
         if wanted { self.change(name) } else { None }
     }
 
-    /// The content of a layer version, by its ARN.
-    pub fn layer(&self, _arn: &str) -> Option<Package> {
-        None
-    }
-
     /// Takes in a new function, or one that was changed.
     pub fn insert(&mut self, record: Record) {
         self.changed.insert(record.name.clone());
@@ -229,6 +231,11 @@ impl Registry {
     /// The functions that are others than when this was asked last; those that are not there were deleted.
     pub fn take_changed(&mut self) -> BTreeSet<FunctionName> {
         std::mem::take(&mut self.changed)
+    }
+
+    /// The layers that are others than when this was asked last.
+    pub fn take_changed_layers(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.changed_layers)
     }
 
     /// Lets everything happen that was to happen by `now`: functions become active, updates complete.

@@ -2,7 +2,7 @@
 //!
 //! What the model knows and this table does not is answered with an error that names it; nothing is accepted and ignored.
 
-use super::{Operation, alias, function, tags, update, version};
+use super::{Operation, alias, function, layer, layer_policy, tags, update, version};
 
 /// An operation that is served.
 pub struct Served {
@@ -40,6 +40,11 @@ const CODE: &str = "FunctionName ZipFile S3Bucket S3Key S3ObjectVersion ImageUri
 /// Alphabetical.
 pub const SERVED: &[Served] = &[
     row(
+        "AddLayerVersionPermission",
+        "LayerName VersionNumber StatementId Action Principal OrganizationId RevisionId",
+        layer_policy::add,
+    ),
+    row(
         "CreateAlias",
         "FunctionName Name FunctionVersion Description RoutingConfig",
         alias::create,
@@ -47,12 +52,20 @@ pub const SERVED: &[Served] = &[
     row("CreateFunction", NEW_FUNCTION, function::create),
     row("DeleteAlias", "FunctionName Name", alias::delete),
     row("DeleteFunction", "FunctionName Qualifier", function::delete),
+    row("DeleteLayerVersion", "LayerName VersionNumber", layer::delete),
     row("GetAlias", "FunctionName Name", alias::get),
     row("GetFunction", "FunctionName Qualifier", function::get),
     row(
         "GetFunctionConfiguration",
         "FunctionName Qualifier",
         function::get_configuration,
+    ),
+    row("GetLayerVersion", "LayerName VersionNumber", layer::get),
+    row("GetLayerVersionByArn", "Arn", layer::get_by_arn),
+    row(
+        "GetLayerVersionPolicy",
+        "LayerName VersionNumber",
+        layer_policy::get,
     ),
     row(
         "ListAliases",
@@ -64,6 +77,16 @@ pub const SERVED: &[Served] = &[
         "MasterRegion FunctionVersion Marker MaxItems",
         function::list,
     ),
+    row(
+        "ListLayerVersions",
+        "LayerName CompatibleRuntime CompatibleArchitecture Marker MaxItems",
+        layer::list_versions,
+    ),
+    row(
+        "ListLayers",
+        "CompatibleRuntime CompatibleArchitecture Marker MaxItems",
+        layer::list,
+    ),
     row("ListTags", "Resource", tags::list),
     row(
         "ListVersionsByFunction",
@@ -71,9 +94,19 @@ pub const SERVED: &[Served] = &[
         version::list,
     ),
     row(
+        "PublishLayerVersion",
+        "LayerName Content Description CompatibleRuntimes CompatibleArchitectures LicenseInfo",
+        layer::publish,
+    ),
+    row(
         "PublishVersion",
         "FunctionName CodeSha256 Description RevisionId PublishTo",
         version::publish_version,
+    ),
+    row(
+        "RemoveLayerVersionPermission",
+        "LayerName VersionNumber StatementId RevisionId",
+        layer_policy::remove,
     ),
     row("TagResource", "Resource Tags", tags::tag),
     row("UntagResource", "Resource TagKeys", tags::untag),
