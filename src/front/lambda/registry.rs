@@ -16,6 +16,7 @@ pub mod function;
 pub mod layer;
 pub mod layer_policy;
 pub mod layer_record;
+pub mod mapping;
 pub mod record;
 pub mod served;
 pub mod tags;
@@ -34,6 +35,7 @@ use super::model::Input;
 use super::name::{self, Named};
 use crate::front::code::Package;
 use layer_record::LayerRecord;
+use mapping::Mapping;
 pub use record::Record;
 
 /// Everything that the control plane knows.
@@ -43,8 +45,11 @@ pub struct Registry {
     pub functions: BTreeMap<FunctionName, Record>,
     /// The layers, by their bare names.
     pub layers: BTreeMap<String, LayerRecord>,
+    /// The event source mappings, by their ids.
+    pub mappings: BTreeMap<String, Mapping>,
     changed: BTreeSet<FunctionName>,
     changed_layers: BTreeSet<String>,
+    changed_mappings: BTreeSet<String>,
 }
 
 /// Where the fabric believes to be.
@@ -111,6 +116,22 @@ pub trait Outside {
     fn sink(&self, name: &str) -> Option<SinkName>;
     /// Whether runtimes that AWS has retired are taken.
     fn takes_retired(&self) -> bool;
+    /// What is known of an event source, by its ARN.
+    fn event_source(&self, arn: &str) -> EventSource;
+}
+
+/// What is known of an event source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventSource {
+    /// It is here.
+    Exists {
+        /// The visibility timeout of a queue.
+        visibility_seconds: Option<u32>,
+    },
+    /// It is of a kind that can be here, and is not; or of no kind that Lambda knows.
+    Missing,
+    /// It is of a kind that is not offered, by the name that an error gives it.
+    NotOffered(&'static str),
 }
 
 /// Where a package of code comes from.
@@ -238,18 +259,22 @@ impl Registry {
         std::mem::take(&mut self.changed_layers)
     }
 
-    /// Lets everything happen that was to happen by `now`: functions become active, updates complete.
+    /// Lets everything happen that was to happen by `now`: functions become active, updates complete, mappings are
+    /// enabled, disabled or gone.
     pub fn settle(&mut self, now: Timestamp, ids: &mut Ids) {
         for (name, record) in &mut self.functions {
             if record.settle(now, ids) {
                 self.changed.insert(name.clone());
             }
         }
+        self.settle_mappings(now);
     }
 
     /// When [`Registry::settle`] has something to do.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.functions.values().filter_map(Record::next_deadline).min()
+        let functions = self.functions.values().filter_map(Record::next_deadline);
+        let mappings = self.mappings.values().filter_map(Mapping::next_deadline);
+        functions.chain(mappings).min()
     }
 }
 
