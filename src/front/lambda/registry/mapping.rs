@@ -1,14 +1,16 @@
 //! Event source mappings: CreateEventSourceMapping, GetEventSourceMapping, UpdateEventSourceMapping,
 //! DeleteEventSourceMapping, ListEventSourceMappings (spec/event-source-mapping §1).
 //!
-//! Owns what these operations check and change: [`kind`] tells kinds of sources apart, [`settings`] and [`filter`] check
-//! what is said, [`record`] keeps it. Deliberately absent: the polling, which reads [`super::Registry::mappings`] and
+//! Owns what these operations check and change: [`mod@kind`] tells kinds of sources apart; [`settings`], [`start`]
+//! and [`filter`] check what is said, [`check`] looks whether what is named is there, and [`record`] keeps it. Deliberately absent: the polling, which reads [`super::Registry::mappings`] and
 //! says by [`super::Registry::change_mapping`] how it went; and sources, which are asked for by [`super::Outside`].
 
+pub mod check;
 pub mod filter;
 pub mod kind;
 pub mod record;
 pub mod settings;
+pub mod start;
 
 use std::collections::BTreeSet;
 
@@ -18,11 +20,10 @@ use scenarios::api::error::ApiError;
 use serde_json::{Value, json};
 
 use super::configuration::arn;
-use super::{
-    EventSource, Moment, Outcome, Registry, Told, conflict, invalid, not_offered, page, structure, tags, text,
-};
+use super::{Moment, Outcome, Registry, Told, page, tags, text};
 use crate::front::lambda::model::Input;
 use crate::front::lambda::name::{self, Named};
+use check::{check_alone, check_destination, check_source, kind, time_limit, unrecognized};
 use kind::Kind;
 pub use record::Mapping;
 use record::{Change, Settled, State};
@@ -162,93 +163,6 @@ fn function(moment: &Moment<'_>, input: &Input) -> Result<Named, ApiError> {
         named.qualifier = named.qualifier.filter(|qualifier| qualifier != "$LATEST");
     }
     Ok(named)
-}
-
-/// Seconds that an invocation of a function may take, which has to be there.
-fn time_limit(registry: &Registry, function: &Named) -> Result<u32, ApiError> {
-    let record = registry.get(&function.name);
-    let found = record.and_then(|record| record.resolve(function.qualifier.as_deref()));
-    let (_, revision) = found.ok_or_else(|| invalid("Function does not exist"))?;
-    Ok(revision.config.timeout)
-}
-
-/// The kind of the source that an input names.
-///
-/// # Errors
-/// None is named, nothing that can be polled, or a kind that is not offered here.
-fn kind(moment: &Moment<'_>, input: &Input, source: &str) -> Result<Kind, ApiError> {
-    if input.contains_key("SelfManagedEventSource") {
-        return Err(match input.contains_key("SourceAccessConfigurations") {
-            true => not_offered("SelfManagedEventSource (Kafka)"),
-            false => invalid("Required 'sourceAccessConfigurations' parameter is missing."),
-        });
-    }
-    if source.is_empty() {
-        return Err(unrecognized());
-    }
-    if let EventSource::NotOffered(what) = moment.outside.event_source(source) {
-        return Err(not_offered(what));
-    }
-    Kind::of(source).ok_or_else(unrecognized)
-}
-
-fn unrecognized() -> ApiError {
-    invalid("Unrecognized event source.")
-}
-
-/// Refuses a source that is not there, and a queue that shows messages again before a function is done with them
-/// (spec/event-source-mapping §5.1).
-fn check_source(moment: &Moment<'_>, kind: Kind, source: &str, timeout_seconds: u32) -> Result<(), ApiError> {
-    match moment.outside.event_source(source) {
-        EventSource::NotOffered(what) => Err(not_offered(what)),
-        EventSource::Missing => Err(invalid(kind.missing(source))),
-        EventSource::Exists {
-            visibility_seconds: Some(visible),
-        } if visible < timeout_seconds => Err(invalid(format!(
-            "Queue visibility timeout: {visible} seconds is less than Function timeout: {timeout_seconds} seconds"
-        ))),
-        EventSource::Exists { .. } => Ok(()),
-    }
-}
-
-/// Refuses a destination that is not there, or of a kind that is not offered here.
-fn check_destination(moment: &Moment<'_>, input: &Input) -> Result<(), ApiError> {
-    let failure = structure(input, "DestinationConfig").and_then(|config| structure(config, "OnFailure"));
-    let given = failure.and_then(|failure| text(failure, "Destination"));
-    let Some(target) = given.filter(|target| !target.is_empty()) else {
-        return Ok(());
-    };
-    let place = moment.place;
-    let known = match target.split(':').collect::<Vec<_>>().as_slice() {
-        ["kafka", ..] => return Err(not_offered("A Kafka topic as DestinationConfig.OnFailure")),
-        ["arn", _, "s3", ..] => return Err(not_offered("A bucket as DestinationConfig.OnFailure")),
-        ["arn", _, "sqs" | "sns", region, account, name] => {
-            *region == place.region && *account == place.account && moment.outside.sink(name).is_some()
-        }
-        _ => false,
-    };
-    match known {
-        true => Ok(()),
-        false => Err(invalid(format!("The destination ARN {target} is invalid."))),
-    }
-}
-
-/// Refuses a second mapping of one source and one function with its qualifier (spec/errors §4).
-fn check_alone(registry: &Registry, kind: Kind, mapping: &Mapping) -> Result<(), ApiError> {
-    let same = |other: &&Mapping| {
-        other.uuid != mapping.uuid
-            && other.source == mapping.source
-            && other.function == mapping.function
-            && other.qualifier == mapping.qualifier
-    };
-    let Some(other) = registry.mappings.values().find(same) else {
-        return Ok(());
-    };
-    let function = match &mapping.qualifier {
-        Some(qualifier) => format!("{}:{qualifier}", mapping.function),
-        None => mapping.function.to_string(),
-    };
-    Err(conflict(kind.exists(&mapping.source, &function, &other.uuid)))
 }
 
 /// Refuses a change of a mapping that another one is under way of.

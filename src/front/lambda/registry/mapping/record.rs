@@ -15,7 +15,8 @@ use router::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::settings::{Reading, Settings, Start, Stream};
+use super::settings::{Reading, Settings, Stream};
+use super::start::Start;
 use crate::front::lambda::registry::Place;
 use crate::front::lambda::registry::configuration::{arn, epoch};
 use crate::front::lambda::registry::record::TRANSITION;

@@ -4,13 +4,13 @@
 //! A member that does not belong to the kind of source is refused, and so is one that exists at AWS and means nothing
 //! here. Deliberately absent: function, state and tags ([`super::record`]), and whether anything named exists.
 
-use router::time::Timestamp;
 use scenarios::api::error::ApiError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::filter;
 use super::kind::Kind;
+use super::start::Start;
 use crate::front::lambda::model::Input;
 use crate::front::lambda::registry::{invalid, not_offered, number, structure, text};
 
@@ -60,17 +60,6 @@ pub struct Stream {
     pub on_failure: Option<String>,
 }
 
-/// `StartingPosition`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Start {
-    /// The oldest record.
-    TrimHorizon,
-    /// Records from now on.
-    Latest,
-    /// The first record of this time or later.
-    At(Timestamp),
-}
-
 /// Filters that a mapping may have.
 const FILTERS: usize = 5;
 /// The longest batch that needs no window, or that is of a FIFO queue.
@@ -103,13 +92,15 @@ impl Settings {
     /// # Errors
     /// As [`Settings::take`]; or no starting position for a stream, or one that it does not have.
     pub fn new(kind: Kind, source: &str, input: &Input) -> Result<Self, ApiError> {
+        let positions = ["StartingPosition", "StartingPositionTimestamp"];
+        let position = positions.into_iter().find(|member| input.contains_key(*member));
         let reading = match kind.is_stream() {
-            false if input.contains_key("StartingPosition") => {
-                return Err(invalid("StartingPosition is not valid for SQS event sources."));
+            false if let Some(member) = position => {
+                return Err(invalid(format!("{member} is not valid for SQS event sources.")));
             }
             false => Reading::Queue { concurrency: None },
             true => Reading::Stream(Stream {
-                start: start(kind, source, input)?,
+                start: Start::read(kind, source, input)?,
                 parallelization: 1,
                 retries: None,
                 record_age_seconds: None,
@@ -224,45 +215,6 @@ fn take_queue(concurrency: &mut Option<u32>, input: &Input) -> Result<(), ApiErr
         *concurrency = whole(scaling, "MaximumConcurrency");
     }
     Ok(())
-}
-
-/// Where the reading of a stream starts.
-fn start(kind: Kind, source: &str, input: &Input) -> Result<Start, ApiError> {
-    let at = instant(input.get("StartingPositionTimestamp"));
-    match (text(input, "StartingPosition"), at) {
-        (None, _) => Err(invalid(
-            "1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: Member must not be null.",
-        )),
-        (Some("AT_TIMESTAMP"), _) if kind != Kind::Kinesis => Err(invalid(format!(
-            "Unsupported starting position for arn type: {source}"
-        ))),
-        (Some("AT_TIMESTAMP"), Some(at)) => Ok(Start::At(at)),
-        (Some("AT_TIMESTAMP"), None) => Err(invalid(
-            "StartingPosition AT_TIMESTAMP needs a StartingPositionTimestamp: seconds since 1970",
-        )),
-        (Some(position), _) if input.contains_key("StartingPositionTimestamp") => Err(invalid(format!(
-            "StartingPositionTimestamp belongs to StartingPosition AT_TIMESTAMP; leave it out with {position}"
-        ))),
-        (Some("LATEST"), _) => Ok(Start::Latest),
-        (Some(_), _) => Ok(Start::TrimHorizon),
-    }
-}
-
-/// A time as clients send it: seconds since the epoch, maybe with a fraction, or ISO 8601.
-fn instant(value: Option<&Value>) -> Option<Timestamp> {
-    match value? {
-        Value::String(text) => Timestamp::parse_iso(text),
-        value => {
-            let seconds = value.as_f64().filter(|seconds| *seconds >= 0.0)?;
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "not negative, and the cast saturates"
-            )]
-            let millis = (seconds * 1000.0).round() as u64;
-            Some(Timestamp::from_millis(millis))
-        }
-    }
 }
 
 /// The patterns of a filter criteria.
