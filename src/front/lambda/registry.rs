@@ -22,6 +22,8 @@ pub mod served;
 pub mod tags;
 pub mod update;
 pub mod version;
+#[cfg(test)]
+pub mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
