@@ -173,7 +173,9 @@ mod tests {
 
     fn numbers(body: &Value) -> Vec<u64> {
         let versions = body["LayerVersions"].as_array().into_iter().flatten();
-        versions.filter_map(|version| version["Version"].as_u64()).collect()
+        versions
+            .filter_map(|version| version["Version"].as_u64())
+            .collect()
     }
 
     #[test]
@@ -186,10 +188,13 @@ mod tests {
         let published = world.call("PublishLayerVersion", and(new_layer("deps"), more));
         let (status, mut body) = published.expect("an answer");
         assert_eq!(status, 201);
-        assert_eq!(world.registry.take_changed_layers().into_iter().collect::<Vec<_>>(), ["deps"]);
+        assert_eq!(world.others.iter().collect::<Vec<_>>(), ["deps"]);
         let content = body["Content"].take();
         let location = content["Location"].as_str().unwrap_or_default();
-        assert!(location.starts_with("http://127.0.0.1:4566/_triggerfish/code/layer:deps/1?"), "{location}");
+        assert!(
+            location.starts_with("http://127.0.0.1:4566/_triggerfish/code/layer:deps/1?"),
+            "{location}"
+        );
         assert!(content["CodeSha256"].is_string() && content["CodeSize"].is_u64());
         let shown = json!({
             "LayerArn": ARN, "LayerVersionArn": format!("{ARN}:1"), "Version": 1, "Content": null,
@@ -225,7 +230,8 @@ mod tests {
     fn content_comes_from_a_bucket_as_well() {
         let mut world = World::default();
         let content = |content: Value| json!({ "LayerName": "deps", "Content": content });
-        let from = content(json!({ "S3Bucket": "b", "S3Key": "k.zip", "S3ObjectStorageMode": "COPY" }));
+        let from =
+            content(json!({ "S3Bucket": "packages", "S3Key": "k.zip", "S3ObjectStorageMode": "COPY" }));
         assert_eq!(world.done("PublishLayerVersion", from)["Version"], 1);
         for (given, text) in [
             (json!({}), "Please provide a source for function code."),
@@ -234,7 +240,7 @@ mod tests {
                 "A folder as a layer (S3Bucket hot-reload) is not supported by this version of triggerfish",
             ),
             (
-                json!({ "S3Bucket": "b", "S3Key": "k", "S3ObjectStorageMode": "REFERENCE" }),
+                json!({ "S3Bucket": "packages", "S3Key": "k", "S3ObjectStorageMode": "REFERENCE" }),
                 "S3ObjectStorageMode REFERENCE (`Content`) is not supported by this version of triggerfish",
             ),
         ] {
@@ -252,7 +258,10 @@ mod tests {
         let listed = world.done("ListLayerVersions", json!({ "LayerName": "deps" }));
         assert_eq!(numbers(&listed), [2, 1]);
         let item = &listed["LayerVersions"][0];
-        assert!(item.get("Content").is_none() && item.get("LayerArn").is_none(), "{item}");
+        assert!(
+            item.get("Content").is_none() && item.get("LayerArn").is_none(),
+            "{item}"
+        );
         for number in [1, 2, 2, 3] {
             let input = json!({ "LayerName": "deps", "VersionNumber": number });
             assert_eq!(world.call("DeleteLayerVersion", input), Ok((204, Value::Null)));
@@ -267,13 +276,16 @@ mod tests {
     fn what_is_not_there_is_told_of_in_aws_words() {
         let mut world = World::default();
         world.done("PublishLayerVersion", new_layer("deps"));
-        world.registry.take_changed_layers();
+        world.others.clear();
         let version = |layer: &str, number: i64| json!({ "LayerName": layer, "VersionNumber": number });
         let missing = (404, "ResourceNotFoundException", UNKNOWN.to_owned());
         assert_eq!(world.refused("GetLayerVersion", version("other", 1)), missing);
         assert_eq!(world.refused("GetLayerVersion", version("deps", 2)), missing);
         for arn in [format!("{ARN}:2"), format!("{ARN}:99999999999999999999")] {
-            assert_eq!(world.refused("GetLayerVersionByArn", json!({ "Arn": arn })), missing);
+            assert_eq!(
+                world.refused("GetLayerVersionByArn", json!({ "Arn": arn })),
+                missing
+            );
         }
         let low = "Layer Version Cannot be less than 1".to_owned();
         let low = (400, "InvalidParameterValueException", low);
@@ -282,9 +294,15 @@ mod tests {
             assert_eq!(world.refused("DeleteLayerVersion", version("deps", number)), low);
         }
         let none = json!({ "LayerVersions": [] });
-        assert_eq!(world.done("ListLayerVersions", json!({ "LayerName": "other" })), none);
-        assert_eq!(world.call("DeleteLayerVersion", version("other", 1)), Ok((204, Value::Null)));
-        assert!(world.registry.take_changed_layers().is_empty());
+        assert_eq!(
+            world.done("ListLayerVersions", json!({ "LayerName": "other" })),
+            none
+        );
+        assert_eq!(
+            world.call("DeleteLayerVersion", version("other", 1)),
+            Ok((204, Value::Null))
+        );
+        assert!(world.others.is_empty());
     }
 
     #[test]
@@ -305,7 +323,10 @@ mod tests {
         );
         let (status, code, _) = refused(&ARN.replace("123456789012", "000000000000"));
         assert_eq!((status, code), (403, "AccessDeniedException"));
-        let refused = world.refused("GetLayerVersionByArn", json!({ "Arn": "arn:aws:lambda:::awslayer:x" }));
+        let refused = world.refused(
+            "GetLayerVersionByArn",
+            json!({ "Arn": "arn:aws:lambda:::awslayer:x" }),
+        );
         assert_eq!((refused.0, refused.1), (400, "InvalidParameterValueException"));
     }
 
@@ -326,7 +347,11 @@ mod tests {
             let layers = body["Layers"].as_array().into_iter().flatten();
             let shown = layers.map(|layer| {
                 let version = &layer["LatestMatchingVersion"];
-                format!("{}{}", layer["LayerName"].as_str().unwrap_or_default(), version["Version"])
+                format!(
+                    "{}{}",
+                    layer["LayerName"].as_str().unwrap_or_default(),
+                    version["Version"]
+                )
             });
             shown.collect::<Vec<_>>()
         };
@@ -335,7 +360,10 @@ mod tests {
         assert_eq!(latest(json!({ "CompatibleArchitecture": "arm64" })), ["a2", "b1"]);
         let both = json!({ "CompatibleRuntime": "python3.12", "CompatibleArchitecture": "arm64" });
         assert_eq!(latest(both), Vec::<String>::new());
-        let body = world.done("ListLayerVersions", json!({ "LayerName": "a", "CompatibleArchitecture": "x86_64" }));
+        let body = world.done(
+            "ListLayerVersions",
+            json!({ "LayerName": "a", "CompatibleArchitecture": "x86_64" }),
+        );
         assert_eq!(numbers(&body), [1]);
     }
 
@@ -347,7 +375,10 @@ mod tests {
         }
         let first = world.done("ListLayerVersions", json!({ "LayerName": "deps", "MaxItems": 2 }));
         assert_eq!(numbers(&first), [3, 2]);
-        world.done("DeleteLayerVersion", json!({ "LayerName": "deps", "VersionNumber": 2 }));
+        world.done(
+            "DeleteLayerVersion",
+            json!({ "LayerName": "deps", "VersionNumber": 2 }),
+        );
         let next = json!({ "LayerName": "deps", "Marker": first["NextMarker"] });
         let next = world.done("ListLayerVersions", next);
         assert_eq!((numbers(&next), next.get("NextMarker")), (vec![1], None));
@@ -362,7 +393,10 @@ mod tests {
         let body = world.done("CreateFunction", with("f", &version));
         assert_eq!(body["Layers"][0]["Arn"], version.as_str());
         world.pass(Duration::from_secs(1));
-        world.done("DeleteLayerVersion", json!({ "LayerName": "deps", "VersionNumber": 1 }));
+        world.done(
+            "DeleteLayerVersion",
+            json!({ "LayerName": "deps", "VersionNumber": 1 }),
+        );
         assert_eq!(world.registry.layer(&version), None);
         let body = world.done("GetFunctionConfiguration", json!({ "FunctionName": "f" }));
         assert_eq!(body["Layers"][0]["Arn"], version.as_str());

@@ -197,7 +197,9 @@ mod tests {
     #[test]
     fn statements_come_and_go() {
         let mut world = world();
-        let (status, first) = world.call("AddLayerVersionPermission", permission("s1")).expect("an answer");
+        let (status, first) = world
+            .call("AddLayerVersionPermission", permission("s1"))
+            .expect("an answer");
         let shown = json!({
             "Sid": "s1", "Effect": "Allow", "Principal": "*", "Action": "lambda:GetLayerVersion", "Resource": ARN,
         });
@@ -206,12 +208,18 @@ mod tests {
         assert_eq!((status, &body["RevisionId"]), (200, &first["RevisionId"]));
         let policy = body["Policy"].as_str().unwrap_or_default();
         let policy: Value = serde_json::from_str(policy).unwrap_or_default();
-        assert_eq!(policy, json!({ "Version": "2012-10-17", "Id": "default", "Statement": [shown] }));
+        assert_eq!(
+            policy,
+            json!({ "Version": "2012-10-17", "Id": "default", "Statement": [shown] })
+        );
         let revision = json!({ "RevisionId": first["RevisionId"] });
         let second = world.done("AddLayerVersionPermission", and(permission("s2"), revision));
         assert_ne!(second["RevisionId"], first["RevisionId"]);
         for (id, left) in [("s2", true), ("s1", false)] {
-            let removed = world.call("RemoveLayerVersionPermission", and(version(), json!({ "StatementId": id })));
+            let removed = world.call(
+                "RemoveLayerVersionPermission",
+                and(version(), json!({ "StatementId": id })),
+            );
             assert_eq!(removed, Ok((204, Value::Null)));
             assert_eq!(world.call("GetLayerVersionPolicy", version()).is_ok(), left);
         }
@@ -221,18 +229,32 @@ mod tests {
     fn principals_are_written_out() {
         let mut world = world();
         for (id, principal, shown) in [
-            ("a", "000000000000", json!({ "AWS": "arn:aws:iam::000000000000:root" })),
-            ("b", "arn:aws:iam::000000000000:root", json!({ "AWS": "arn:aws:iam::000000000000:root" })),
+            (
+                "a",
+                "000000000000",
+                json!({ "AWS": "arn:aws:iam::000000000000:root" }),
+            ),
+            (
+                "b",
+                "arn:aws:iam::000000000000:root",
+                json!({ "AWS": "arn:aws:iam::000000000000:root" }),
+            ),
         ] {
             let input = and(permission(id), json!({ "Principal": principal }));
             let body = world.done("AddLayerVersionPermission", input);
             assert_eq!(statement(&body)["Principal"], shown);
         }
         let organization = json!({ "OrganizationId": "o-0123456789" });
-        let body = world.done("AddLayerVersionPermission", and(permission("c"), organization.clone()));
+        let body = world.done(
+            "AddLayerVersionPermission",
+            and(permission("c"), organization.clone()),
+        );
         let condition = json!({ "StringEquals": { "aws:PrincipalOrgID": "o-0123456789" } });
         assert_eq!(statement(&body)["Condition"], condition);
-        let both = and(and(permission("d"), organization), json!({ "Principal": "000000000000" }));
+        let both = and(
+            and(permission("d"), organization),
+            json!({ "Principal": "000000000000" }),
+        );
         let refused = world.refused("AddLayerVersionPermission", both);
         assert_eq!((refused.0, refused.1), (400, "InvalidParameterValueException"));
     }
@@ -256,10 +278,17 @@ mod tests {
             for (operation, input) in [
                 ("AddLayerVersionPermission", permission("s2")),
                 ("GetLayerVersionPolicy", version()),
-                ("RemoveLayerVersionPermission", and(version(), json!({ "StatementId": "s1" }))),
+                (
+                    "RemoveLayerVersionPermission",
+                    and(version(), json!({ "StatementId": "s1" })),
+                ),
             ] {
                 let refused = world.refused(operation, and(input, more.clone()));
-                assert_eq!(refused, (404, "ResourceNotFoundException", missing.clone()), "{operation}");
+                assert_eq!(
+                    refused,
+                    (404, "ResourceNotFoundException", missing.clone()),
+                    "{operation}"
+                );
             }
         }
     }

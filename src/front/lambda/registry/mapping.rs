@@ -11,6 +11,8 @@ pub mod kind;
 pub mod record;
 pub mod settings;
 pub mod start;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 

@@ -13,7 +13,7 @@ use scenarios::api::error::ApiError;
 use serde_json::{Value, json};
 
 use super::served;
-use super::{Brought, Ids, Moment, Outside, Place, Registry, Told, Wanted};
+use super::{Brought, EventSource, Ids, Moment, Outside, Place, Registry, Told, Wanted};
 use crate::front::code::Package;
 use crate::front::lambda::model::{Input, MODEL};
 
@@ -44,6 +44,8 @@ pub struct World {
     pub outside: Made,
     /// Functions that a call has changed, and nobody has asked after since.
     pub changed: BTreeSet<FunctionName>,
+    /// Layers and mappings, likewise.
+    pub others: BTreeSet<String>,
     ids: Ids,
 }
 
@@ -56,6 +58,8 @@ pub struct Made {
     pub sinks: BTreeSet<String>,
     /// Whether runtimes that AWS has retired are taken.
     pub takes_retired: bool,
+    /// Event sources that are here or not offered, by their ARNs; no other exists.
+    pub sources: BTreeMap<String, EventSource>,
 }
 
 impl Outside for Made {
@@ -69,6 +73,10 @@ impl Outside for Made {
 
     fn takes_retired(&self) -> bool {
         self.takes_retired
+    }
+
+    fn event_source(&self, arn: &str) -> EventSource {
+        self.sources.get(arn).copied().unwrap_or(EventSource::Missing)
     }
 }
 
@@ -85,6 +93,7 @@ impl Default for World {
             },
             outside: Made::default(),
             changed: BTreeSet::new(),
+            others: BTreeSet::new(),
             ids: Ids::new(Seed(1)),
         }
     }
@@ -106,6 +115,7 @@ impl World {
         self.now = self.now + time;
         self.registry.settle(self.now, &mut self.ids);
         self.changed.extend(self.registry.take_changed());
+        self.others.extend(self.registry.take_changed_mappings());
     }
 
     /// Calls an operation.
@@ -153,19 +163,24 @@ impl World {
             };
             let outcome = (served.run)(&mut self.registry, &mut moment, input);
             let changed = self.registry.take_changed();
+            let mut others = self.registry.take_changed_layers();
+            others.extend(self.registry.take_changed_mappings());
             match outcome {
                 Ok(Told::Answer { status, body }) => {
                     self.changed.extend(changed);
+                    self.others.extend(others);
                     return Ok((status, body.unwrap_or_default()));
                 }
                 Ok(Told::Wants(wanted)) => {
-                    assert!(changed.is_empty(), "{operation} wants {wanted:?} after a change");
+                    let none = changed.is_empty() && others.is_empty();
+                    assert!(none, "{operation} wants {wanted:?} after a change");
                     let bring = bring(&wanted, input)?;
                     brought.insert(wanted, bring);
                 }
                 Err(error) => {
                     let what = (operation, &error);
                     assert!(changed.is_empty(), "{what:?} has changed {changed:?}");
+                    assert!(others.is_empty(), "{what:?} has changed {others:?}");
                     return Err(error);
                 }
             }
