@@ -490,7 +490,7 @@ fn members_belong_to_kinds_of_sources() {
         ("LoggingConfig", json!({ "SystemLogLevel": "INFO" })),
         ("ProvisionedPollerConfig", json!({ "MinimumPollers": 1 })),
         ("Queues", json!(["q"])),
-        ("Topics", json!(["t"])),
+        ("Topics", json!(["topic"])),
     ] {
         let text = wrong(
             &mut world,
