@@ -1,66 +1,86 @@
-//! The gateway: accepts connections on loopback, checks who asks, hands calls to the fabric.
+//! The gateway: accepts connections on loopback, checks who asks, reads what they ask and hands it to a service.
 //!
-//! Safe by default: only a loopback `Host` is answered, and a request from a page of another origin is not.
-//! Deliberately absent: what the calls mean; that is in [`super::lambda`].
+//! Owns the sockets and the order: who may ask ([`access`](super::access)), whom ([`service`]), how much
+//! ([`limits`](super::limits)), signed by whom ([`signature`]). Deliberately absent: what the calls mean, which each
+//! service knows.
 
-use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use hyper::Response;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::TokioIo;
-use router::arrivals::Refused;
-use router::event::{CallDetails, Event, Lane, Outcome};
-use router::name::{FunctionName, RequestId, Seed};
-use router::router::Input;
-use scenarios::api::error::ApiError;
-use scenarios::api::{self, Call, InvocationType};
-use scenarios::assemble::{ACCOUNT, REGION};
+use router::name::{RequestId, Seed};
+use scenarios::clock::system_now;
 use scenarios::hands::{Entrance, Replies};
 use scenarios::stop::Stop;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::lambda;
+use super::access::Hosts;
+use super::connection::{Sent, Serving, Watch, Watched};
+use super::credential::Credential;
+use super::fault::{Fault, Form};
+use super::given::Given;
+use super::http::{Answer, Request};
+use super::iam::{self, Iam};
+use super::keys::{Keys, Owner};
+use super::lambda::plane::Plane;
+use super::limits::Room;
+use super::query::{self, Call};
 use super::refusals::Refusals;
+use super::secret::Secret;
+use super::service::{self, Service};
+use super::signature::{self, SignatureError};
+use super::{lambda, sts};
 
 /// What every connection shares.
 pub struct Gateway {
     /// The functions.
-    pub functions: BTreeSet<FunctionName>,
+    pub plane: Arc<Plane>,
     /// The way into the fabric.
     pub entrance: Entrance,
     /// Callers that wait.
     pub replies: Replies,
     /// Tells of the calls that are not taken.
     pub refusals: Refusals,
+    /// The names that are answered to.
+    pub hosts: Hosts,
+    /// The keys that are known.
+    pub keys: Keys,
+    /// Whether a request must be signed with one of them.
+    pub signed: bool,
+    /// What the secrets of new keys derive from.
+    pub secret: Secret,
+    /// Memory for large bodies.
+    pub room: Room,
+    /// Roles and policies.
+    pub iam: Mutex<Iam>,
     /// What request ids derive from.
     pub seed: Seed,
     /// Number of the next call.
     pub calls: AtomicU64,
 }
 
+/// Connections at the same time; further ones wait to be accepted.
+const CONNECTIONS: usize = 4096;
+/// The longest head of a request that is still read on, in bytes; one that is longer then is answered with 431.
+const HEAD_LIMIT: usize = 64 << 10;
 /// After a connection that could not be accepted.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
-
-type Answer = Response<Full<Bytes>>;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Accepts connections until `stop` is asked for; ends when each has had its last answer.
 pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut stop: Stop) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
+            accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
                 Ok((stream, _)) => { connections.spawn(connection(Arc::clone(&gateway), stream, stop.clone())); }
                 Err(error) => {
                     tracing::warn!(%error, "failed to accept a connection");
@@ -82,219 +102,148 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut stop: Stop)
 
 async fn connection(gateway: Arc<Gateway>, stream: TcpStream, mut stop: Stop) {
     let _ = stream.set_nodelay(true);
+    let watch = Watch::new();
+    let mut keeper = watch.keep();
+    let io = TokioIo::new(Watched::new(stream, watch.clone()));
     let service = service_fn(move |request| {
-        let gateway = Arc::clone(&gateway);
-        async move { Ok::<_, Infallible>(answer(&gateway, request).await) }
+        let (gateway, serving) = (Arc::clone(&gateway), watch.asked());
+        async move { Ok::<_, Infallible>(answer(&gateway, request, serving).await) }
     });
-    let mut http = std::pin::pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    let mut http = std::pin::pin!(
+        http1::Builder::new()
+            .max_buf_size(HEAD_LIMIT)
+            .serve_connection(io, service)
+    );
     let ended = tokio::select! {
-        ended = http.as_mut() => ended,
+        ended = poll_fn(|context| keeper.poll(http.as_mut(), context)) => ended,
         () = stop.asked() => {
             http.as_mut().graceful_shutdown();
-            http.await
+            poll_fn(|context| keeper.poll(http.as_mut(), context)).await
         }
     };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection to the gateway ended early");
+    match ended {
+        Some(Ok(())) => {}
+        Some(Err(error)) => tracing::debug!(%error, "a connection to the gateway ended early"),
+        None => tracing::debug!("a connection to the gateway stood still, and was dropped"),
     }
 }
 
-/// Whether an address may be listened on: the fabric runs code for whoever can reach it.
-pub fn is_loopback(address: SocketAddr) -> bool {
-    address.ip().is_loopback()
-}
-
-async fn answer(gateway: &Gateway, request: Request<Incoming>) -> Answer {
+async fn answer(gateway: &Gateway, request: hyper::Request<Incoming>, serving: Serving) -> Response<Sent> {
     let number = gateway.calls.fetch_add(1, Ordering::Relaxed) + 1;
-    let name = format!("evt:api/{number}");
-    let id = gateway.seed.request_id(&name);
+    let id = gateway.seed.request_id(&call_name(number));
     let (head, body) = request.into_parts();
-    let answered = match check_origin(&head.headers) {
-        Ok(()) => call(gateway, &head, body, name, &id).await,
-        Err(why) => Err(ApiError {
-            status: 403,
-            code: "AccessDeniedException",
-            body: format!("{{\"message\":\"{why}\"}}"),
-        }),
-    };
-    answered.unwrap_or_else(|problem| {
+    let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+    let answer = hand_over(gateway, head, body, &id, number).await;
+    if let Some(error) = answer.error() {
         gateway
             .refusals
-            .tell(head.method.as_str(), head.uri.path(), &problem);
-        error(&id, &problem)
-    })
+            .tell(method.as_str(), &path, answer.status, error);
+    }
+    respond(answer, &id, serving)
 }
 
-async fn call(
-    gateway: &Gateway,
-    head: &Parts,
-    body: Incoming,
-    name: String,
-    id: &RequestId,
-) -> Result<Answer, ApiError> {
-    let limit = api::SYNC_LIMIT + 1024 * 1024;
-    let body = match Limited::new(body, limit).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(why) => return Err(too_large(head, &*why)),
+/// The causal name of a call, which its request id is a hash of.
+pub fn call_name(number: u64) -> String {
+    format!("evt:api/{number}")
+}
+
+async fn hand_over(gateway: &Gateway, head: Parts, body: Incoming, id: &RequestId, number: u64) -> Answer {
+    let service = service::choose(&head);
+    let form = service::form(&service, &head);
+    if let Err(why) = gateway.hosts.check(&head.headers) {
+        return Fault::new(403, "AccessDeniedException", why).told(form, id);
+    }
+    let held = match gateway.room.read(&head, &service, body).await {
+        Ok(held) => held,
+        Err(fault) => return fault.told(form, id),
     };
-    let find = |name: &str| {
-        head.headers
-            .get(name)
-            .and_then(|v| v.to_str().ok())
-            .map(str::to_owned)
+    let request = Request::new(head, held.body.clone(), id.clone(), number);
+    let (service, form) = match service {
+        Service::Unnamed => match service::by_form(&request) {
+            Service::Unnamed => (Service::Unnamed, form),
+            found => (found, Form::Query),
+        },
+        named => (named, form),
     };
-    let invoke = lambda::parse(&lambda::Request {
-        method: head.method.as_str(),
-        path: head.uri.path(),
-        query: head.uri.query(),
-        header: &find,
-        body,
-    })?;
-    invoke.function.check_place(REGION, ACCOUNT)?;
-    let function = FunctionName::new(invoke.function.name.as_str());
-    let call = Call {
-        kind: invoke.kind,
-        function: &function,
-        qualifier: invoke.function.qualifier.as_deref(),
-        body: &invoke.body,
+    let caller = match caller(gateway, &request) {
+        Ok(caller) => caller,
+        Err(error) => return refuse(&error, form, id),
     };
-    let payload = api::check(call, |function| gateway.functions.contains(function))?;
-    let details = CallDetails {
-        qualifier: invoke.function.qualifier.clone(),
-        client_context: invoke.client_context.clone(),
-        log_tail: invoke.tail,
-        trace: invoke.trace.clone(),
+    match service {
+        Service::Lambda => lambda::answer(gateway, request).await,
+        Service::Iam => iam_answer(gateway, &request),
+        Service::Sts => sts_answer(gateway, &request, caller.as_ref()),
+        Service::Other(_) | Service::Unnamed => service::not_here(&service, &request, form).told(form, id),
+    }
+}
+
+/// Who asks: proven where signatures are required, else whoever it says it is.
+fn caller(gateway: &Gateway, request: &Request) -> Result<Option<Owner>, SignatureError> {
+    if gateway.signed {
+        return signature::verify(request, &gateway.keys, system_now()).map(|key| Some(key.owner));
+    }
+    let credential = Credential::of(&request.headers, request.query.as_deref());
+    let key = credential.and_then(|credential| gateway.keys.find(&credential.id));
+    Ok(key.map(|key| key.owner))
+}
+
+fn refuse(error: &SignatureError, form: Form, id: &RequestId) -> Answer {
+    if let SignatureError::Mismatch(should) = error {
+        tracing::debug!(canonical = %should, "a signature is not that of its request");
+    }
+    error.fault(form).told(form, id)
+}
+
+fn iam_answer(gateway: &Gateway, request: &Request) -> Answer {
+    let call = match Call::of(request) {
+        Ok(call) => call,
+        Err(fault) => return fault.told(Form::Query, &request.id),
     };
-    let event = |lane| api::event(gateway.seed, &name, &function, lane, details, payload);
-    let status = invoke.kind.status();
-    match invoke.kind {
-        InvocationType::DryRun => Ok(respond(status, id, &[], Bytes::new())),
-        InvocationType::Event => {
-            send(gateway, event(Lane::Queue)).await?;
-            Ok(respond(status, id, &[], Bytes::new()))
+    let mut iam = gateway.iam.lock().unwrap_or_else(PoisonError::into_inner);
+    let done = iam.act(&call, &given(gateway, request));
+    query::answer(&call, iam::NAMESPACE, done, &request.id)
+}
+
+fn sts_answer(gateway: &Gateway, request: &Request, caller: Option<&Owner>) -> Answer {
+    let call = match Call::of(request) {
+        Ok(call) => call,
+        Err(fault) => return fault.told(Form::Query, &request.id),
+    };
+    let given = given(gateway, request);
+    let role_id = |name: &str| {
+        let iam = gateway.iam.lock().unwrap_or_else(PoisonError::into_inner);
+        iam.role_id(name)
+    };
+    let done = sts::act(&call, caller, role_id, &given, &gateway.secret);
+    let done = done.map(|done| {
+        if let Some((id, key)) = done.issued {
+            gateway.keys.issue(&id, key, given.now);
         }
-        InvocationType::RequestResponse => {
-            let (tell, answer) = tokio::sync::oneshot::channel();
-            let reply = gateway.replies.open(move |outcome| drop(tell.send(outcome)));
-            send(gateway, event(Lane::Reply(reply))).await?;
-            let outcome = answer
-                .await
-                .map_err(|_| ApiError::service("the fabric stopped"))?;
-            reply_of(outcome, id, invoke.tail)
-        }
+        Some(done.result)
+    });
+    query::answer(&call, sts::NAMESPACE, done, &request.id)
+}
+
+fn given(gateway: &Gateway, request: &Request) -> Given {
+    Given {
+        now: system_now(),
+        seed: gateway.seed,
+        call: call_name(request.number),
     }
 }
 
-fn too_large(head: &Parts, why: &(dyn std::error::Error + 'static)) -> ApiError {
-    tracing::debug!(error = %why, "a body was not read");
-    let size = head.headers.get("content-length").and_then(|v| v.to_str().ok());
-    ApiError::too_large(size.unwrap_or("too many"), "RequestResponse", api::SYNC_LIMIT)
-}
-
-/// Hands an event to the fabric; where its inbox is full the caller waits, on a thread of its own. An event that is
-/// not handed over is told so, and never runs.
-async fn send(gateway: &Gateway, event: Event) -> Result<(), ApiError> {
-    let closed = || ApiError::unavailable("triggerfish is stopping and takes no more calls");
-    let input = match gateway.entrance.try_send(Input::Invoked(event)) {
-        Ok(()) => return Ok(()),
-        Err(Refused::Closed) => return Err(closed()),
-        Err(Refused::Full(input)) => input,
-    };
-    let entrance = gateway.entrance.clone();
-    let sent = tokio::task::spawn_blocking(move || entrance.send(*input)).await;
-    match sent {
-        Ok(true) => Ok(()),
-        _ => Err(closed()),
-    }
-}
-
-fn reply_of(outcome: Outcome, id: &RequestId, tail: bool) -> Result<Answer, ApiError> {
-    let answer = api::answer(outcome)?;
-    let mut headers = vec![("x-amz-executed-version", "$LATEST".to_owned())];
-    if tail {
-        headers.push(("x-amz-log-result", STANDARD.encode(&answer.log)));
-    }
-    if let Some(error) = answer.function_error {
-        headers.push(("x-amz-function-error", error.to_owned()));
-    }
-    Ok(respond(
-        InvocationType::RequestResponse.status(),
-        id,
-        &headers,
-        answer.payload,
-    ))
-}
-
-fn error(id: &RequestId, problem: &ApiError) -> Answer {
-    let headers = [("x-amzn-errortype", problem.code.to_owned())];
-    respond(problem.status, id, &headers, problem.body.clone().into())
-}
-
-fn respond(status: u16, id: &RequestId, headers: &[(&'static str, String)], body: Bytes) -> Answer {
-    let mut response = Response::builder()
-        .status(status)
-        .header("x-amzn-requestid", id.as_str());
-    if !body.is_empty() {
-        response = response.header("content-type", "application/json");
-    }
-    for (name, value) in headers {
-        response = response.header(*name, value);
-    }
-    response.body(Full::new(body)).unwrap_or_default()
-}
-
-/// A name that resolves to loopback can be anyone's, so the `Host` must be a loopback one; a page of
-/// another origin must not reach the fabric through a browser.
-fn check_origin(headers: &HeaderMap) -> Result<(), &'static str> {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|v: &hyper::header::HeaderValue| v.to_str().ok())
-    };
-    let Some(host) = text("host") else {
-        return Err("a Host header is required");
-    };
-    if !is_local(host) {
-        return Err("only loopback hosts are answered here");
-    }
-    match text("origin").map(|origin| origin.split_once("://").map_or("", |(_, host)| host)) {
-        Some(origin) if !is_local(origin) => Err("requests from other origins are not answered"),
-        _ => Ok(()),
-    }
-}
-
-fn is_local(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or(""),
-        None => host.split(':').next().unwrap_or(""),
-    };
-    let by_address = name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    by_address || name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_loopback_names_are_local() {
-        for host in [
-            "127.0.0.1:4566",
-            "localhost",
-            "[::1]:80",
-            "lambda.localhost:4566",
-            "LOCALHOST:1",
-        ] {
-            assert!(is_local(host), "{host}");
-        }
-        for host in [
-            "example.com",
-            "127.0.0.1.example.com",
-            "localhost.example.com:80",
-            "",
-            "192.168.1.1",
-        ] {
-            assert!(!is_local(host), "{host}");
+fn respond(answer: Answer, id: &RequestId, serving: Serving) -> Response<Sent> {
+    let mut response = Response::new(Sent::new(answer.body, serving));
+    let status = hyper::StatusCode::from_u16(answer.status);
+    *response.status_mut() = status.unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    let own = [("x-amzn-requestid", id.as_str())];
+    let all = answer.headers.iter().map(|(name, value)| (*name, value.as_str()));
+    for (name, value) in own.into_iter().chain(all) {
+        // What a service puts into a header is text; one that cannot be sent is left out.
+        match value.parse() {
+            Ok(value) => drop(response.headers_mut().append(name, value)),
+            Err(_) => tracing::error!(header = name, "a header cannot be sent"),
         }
     }
+    response
 }

@@ -111,7 +111,7 @@ pub struct Moment<'a> {
 }
 
 /// What the control plane asks of the world around it.
-pub trait Outside {
+pub trait Outside: Sync {
     /// Why a runtime cannot run here, if it cannot.
     fn cannot_run(&self, runtime: &str) -> Option<String>;
     /// The sink that stands for a queue or topic of this name.
@@ -159,8 +159,8 @@ pub enum Wanted {
 pub enum Brought {
     /// A package.
     Package(Package),
-    /// A directory.
-    Directory(PathBuf),
+    /// Layers are merged.
+    Merged,
 }
 
 /// What an operation comes to.
@@ -259,6 +259,21 @@ impl Registry {
     /// The layers that are others than when this was asked last.
     pub fn take_changed_layers(&mut self) -> BTreeSet<String> {
         std::mem::take(&mut self.changed_layers)
+    }
+
+    /// The packages that functions use, and those of layers.
+    pub fn packages(&self) -> BTreeSet<Package> {
+        let revisions = self.functions.values().flat_map(Record::revisions);
+        let used = revisions.flat_map(|(_, revision)| revision.packages());
+        let layers = self.layers.values().flat_map(LayerRecord::packages);
+        used.chain(layers).collect()
+    }
+
+    /// The lists of layers that functions use.
+    pub fn layer_lists(&self) -> BTreeSet<Vec<Package>> {
+        let revisions = self.functions.values().flat_map(Record::revisions);
+        let lists = revisions.flat_map(|(_, revision)| revision.layer_lists());
+        lists.filter(|list| !list.is_empty()).collect()
     }
 
     /// Lets everything happen that was to happen by `now`: functions become active, updates complete, mappings are

@@ -16,8 +16,10 @@ use crate::front::code::Package;
 use crate::front::lambda::model::Input;
 
 /// A layer: every version that was published and not deleted.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerRecord {
+    /// Its bare name.
+    pub name: String,
     /// Its versions.
     pub versions: BTreeMap<u64, LayerVersion>,
     /// The number of the last one that was published: none is used twice.
@@ -41,6 +43,22 @@ pub struct LayerVersion {
     pub license: Option<String>,
     /// Who else may use it.
     pub policy: Option<Policy>,
+}
+
+impl LayerRecord {
+    /// A layer without versions.
+    pub fn new(name: &str) -> Self {
+        LayerRecord {
+            name: name.to_owned(),
+            versions: BTreeMap::new(),
+            published: 0,
+        }
+    }
+
+    /// The content of its versions.
+    pub fn packages(&self) -> impl Iterator<Item = Package> {
+        self.versions.values().map(|version| version.package.clone())
+    }
 }
 
 impl LayerVersion {

@@ -48,7 +48,7 @@ pub fn create(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
     check_destination(moment, input)?;
     let enabled = input.get("Enabled").and_then(Value::as_bool).unwrap_or(true);
     let mapping = Mapping {
-        uuid: moment.ids.uuid(),
+        uuid: fresh(registry, moment),
         source: source.to_owned(),
         function: FunctionName::new(function.name.as_str()),
         qualifier: function.qualifier,
@@ -147,6 +147,16 @@ pub fn list(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> 
     });
     let items = fitting.map(|mapping| (mapping.uuid.clone(), mapping.show(place)));
     Told::json(200, page(input, PAGE, "EventSourceMappings", items.collect())?)
+}
+
+/// An id that no mapping has; those of a run before are still in use.
+fn fresh(registry: &Registry, moment: &mut Moment<'_>) -> String {
+    loop {
+        let uuid = moment.ids.uuid();
+        if !registry.mappings.contains_key(&uuid) {
+            return uuid;
+        }
+    }
 }
 
 fn find<'a>(registry: &'a Registry, input: &Input) -> Result<&'a Mapping, ApiError> {

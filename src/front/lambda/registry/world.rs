@@ -4,7 +4,6 @@
 //! wants brought. Two promises are kept watch over: an error has changed nothing, and neither has [`Told::Wants`].
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use router::name::{FunctionName, Seed, SinkName};
@@ -235,7 +234,7 @@ fn bring(wanted: &Wanted, input: &Input) -> Result<Brought, ApiError> {
         }
         Wanted::Object { bucket, key } => Brought::Package(package(&format!("{bucket}/{key}"))),
         Wanted::Folder(path) => Brought::Package(package(&path.display().to_string())),
-        Wanted::Layers(_) => Brought::Directory(PathBuf::from("/opt")),
+        Wanted::Layers(_) => Brought::Merged,
     })
 }
 

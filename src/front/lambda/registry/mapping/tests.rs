@@ -277,7 +277,7 @@ fn an_update_leaves_what_it_does_not_name_and_checks_the_rest_together() {
     let more = and(criteria, json!({ "ScalingConfig": { "MaximumConcurrency": 5 } }));
     let mapping = create(&mut world, and(of(QUEUE), more));
     world.pass(Duration::from_secs(1));
-    let mut update = |world: &mut World, more: Value| {
+    let update = |world: &mut World, more: Value| {
         let shown = world.done("UpdateEventSourceMapping", and(id(&mapping), more));
         world.pass(Duration::from_secs(1));
         shown
@@ -637,6 +637,18 @@ fn mappings_have_tags() {
             "{operation}"
         );
     }
+}
+
+#[test]
+fn an_id_that_was_kept_is_not_drawn_again() {
+    let mut first = world();
+    let kept = create(&mut first, of(QUEUE));
+    // Ids begin again with a run, records do not.
+    let mut second = world();
+    second.registry.mappings = std::mem::take(&mut first.registry.mappings);
+    let made = create(&mut second, of(TABLE));
+    assert_ne!(made["UUID"], kept["UUID"]);
+    assert_eq!(second.registry.mappings.len(), 2);
 }
 
 #[test]
