@@ -126,6 +126,7 @@ pub trait Outside: Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventSource {
     /// It is here.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no source that is polled is here yet"))]
     Exists {
         /// The visibility timeout of a queue.
         visibility_seconds: Option<u32>,

@@ -121,6 +121,7 @@ pub enum Settled {
 
 impl Mapping {
     /// Whether its source is polled: while it is enabled, and while a mapping that was enabled is updated.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no source that is polled is here yet"))]
     pub fn polls(&self) -> bool {
         matches!(
             self.state,
