@@ -8,15 +8,24 @@
 //! An operation whose code has to be brought first answers [`Told::Wants`] before it has changed anything, and is called
 //! again with it.
 
+pub mod account;
 pub mod alias;
 pub mod code;
+pub mod concurrency;
 pub mod config;
 pub mod configuration;
 pub mod function;
+pub mod invoke_config;
+pub mod policy;
+pub mod provisioned;
 pub mod record;
+pub mod recursion;
+pub mod runtime;
 pub mod served;
 pub mod tags;
+pub mod target;
 pub mod update;
+pub mod url;
 pub mod version;
 #[cfg(test)]
 pub mod world;
@@ -106,6 +115,8 @@ pub trait Outside {
     fn sink(&self, name: &str) -> Option<SinkName>;
     /// Whether runtimes that AWS has retired are taken.
     fn takes_retired(&self) -> bool;
+    /// How many environments of a version (a number) are provisioned by now, and whether its initialization failed.
+    fn provisioned(&self, function: &FunctionName, version: &str) -> (u32, bool);
 }
 
 /// Where a package of code comes from.
@@ -190,6 +201,17 @@ impl Ids {
     pub fn uuid(&mut self) -> String {
         self.next += 1;
         self.seed.request_id(&format!("lambda:{}", self.next)).to_string()
+    }
+
+    /// 32 small letters and digits, as the host of a function URL begins with.
+    pub fn label(&mut self) -> String {
+        const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+        self.next += 1;
+        let bytes = self.seed.bytes(&format!("url:{}", self.next));
+        bytes
+            .iter()
+            .map(|byte| char::from(LETTERS[usize::from(*byte) % 36]))
+            .collect()
     }
 }
 
@@ -302,6 +324,15 @@ pub fn check_publish_to(input: &Input) -> Result<(), ApiError> {
 /// A client's mistake that its model could not show (spec/errors §6).
 pub fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::user(400, "InvalidParameterValueException", message)
+}
+
+/// As [`invalid`], for the texts that AWS sends without a `Type` (spec/errors §6).
+pub fn untyped(message: impl Into<String>) -> ApiError {
+    let message: String = message.into();
+    ApiError {
+        body: json!({ "message": message }).to_string(),
+        ..invalid("")
+    }
 }
 
 /// A parameter or value that exists at AWS and is not offered here: said rather than ignored.

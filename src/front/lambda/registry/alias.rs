@@ -74,6 +74,9 @@ pub fn update(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
         check_version(moment, record, version)?;
         version.clone_into(&mut changed.version);
     }
+    if record.provisioned.contains_key(alias) {
+        record.check_provisioned_once(alias, &changed.version)?;
+    }
     match routing(moment, record, &changed.version, input)? {
         Some(also) => changed.also = also,
         None => check_routing(moment, record, &changed.version, changed.also.as_ref())?,

@@ -11,6 +11,7 @@ use super::record::{Record, Revision, Update};
 use super::version::publish;
 use super::{
     Brought, Moment, Outcome, Registry, Told, Wanted, conflict, invalid, named, page, structure, text, truth,
+    untyped,
 };
 use crate::front::lambda::model::Input;
 
@@ -40,11 +41,10 @@ pub fn create(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
     config.take(moment, input, layers)?;
     let tags = super::tags::read(input, "Tags")?;
     if registry.functions.contains_key(&name) {
-        let body = json!({ "message": format!("Function already exist: {name}") }).to_string();
         return Err(ApiError {
             status: 409,
             code: "ResourceConflictException",
-            body,
+            ..untyped(format!("Function already exist: {name}"))
         });
     }
     let source = structure(input, "Code").cloned().unwrap_or_default();

@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::Ids;
 use super::code::Code;
 use super::config::Config;
+use super::invoke_config::InvokeConfig;
+use super::policy::Policy;
+use super::provisioned::Provisioned;
+use super::url::UrlConfig;
 
 /// How long a new or updated function is `Pending` or `InProgress`, unless somebody looks at it before: who polls needs no
 /// second poll, and who does not wait meets the conflict that AWS would answer with. AWS takes seconds.
@@ -37,6 +41,26 @@ pub struct Record {
     pub tags: BTreeMap<String, String>,
     /// Reserved concurrency.
     pub reserved: Option<u32>,
+    /// Provisioned concurrency, by version or alias.
+    #[serde(default)]
+    pub provisioned: BTreeMap<String, Provisioned>,
+    /// Settings of asynchronous invocations, by qualifier; the function's own are `$LATEST`'s.
+    #[serde(default)]
+    pub invoke_configs: BTreeMap<String, InvokeConfig>,
+    /// Resource policies, by version or alias; the function's own is at `$LATEST`.
+    #[serde(default)]
+    pub policies: BTreeMap<String, Policy>,
+    /// Function URLs, by alias; the function's own is at `$LATEST`.
+    #[serde(default)]
+    pub urls: BTreeMap<String, UrlConfig>,
+    /// Whether a loop that runs through it is stopped (spec/lambda §11).
+    #[serde(default = "terminates")]
+    pub terminates_loops: bool,
+}
+
+/// AWS's default of `RecursiveLoop`.
+fn terminates() -> bool {
+    true
 }
 
 /// A version: code and configuration, and how far along they are.
@@ -117,6 +141,11 @@ impl Record {
             aliases: BTreeMap::new(),
             tags: BTreeMap::new(),
             reserved: None,
+            provisioned: BTreeMap::new(),
+            invoke_configs: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            urls: BTreeMap::new(),
+            terminates_loops: terminates(),
         }
     }
 
@@ -130,11 +159,22 @@ impl Record {
     /// Forgets a version and what was configured for it.
     pub fn forget_version(&mut self, number: u64) {
         self.versions.remove(&number);
+        self.forget(&number.to_string());
     }
 
     /// Forgets an alias and what was configured for it.
     pub fn forget_alias(&mut self, alias: &str) {
-        self.aliases.remove(alias);
+        if self.aliases.remove(alias).is_some() {
+            self.forget(alias);
+        }
+    }
+
+    /// Forgets what hangs on a qualifier.
+    fn forget(&mut self, qualifier: &str) {
+        self.provisioned.remove(qualifier);
+        self.invoke_configs.remove(qualifier);
+        self.policies.remove(qualifier);
+        self.urls.remove(qualifier);
     }
 
     /// A version by `$LATEST` or its number.

@@ -2,7 +2,10 @@
 //!
 //! What the model knows and this table does not is answered with an error that names it; nothing is accepted and ignored.
 
-use super::{Operation, alias, function, tags, update, version};
+use super::{
+    Operation, account, alias, concurrency, function, invoke_config, policy, provisioned, recursion, runtime,
+    tags, update, url, version,
+};
 
 /// An operation that is served.
 pub struct Served {
@@ -37,22 +40,71 @@ const CONFIGURATION: &str = "FunctionName Runtime Role Handler Description Timeo
 const CODE: &str = "FunctionName ZipFile S3Bucket S3Key S3ObjectVersion ImageUri Publish PublishTo DryRun RevisionId \
     Architectures SourceKMSKeyArn";
 
+/// Everything that AddPermission may say.
+const PERMISSION: &str = "FunctionName StatementId Action Principal SourceArn SourceAccount EventSourceToken \
+    FunctionUrlAuthType PrincipalOrgID InvokedViaFunctionUrl Qualifier RevisionId";
+/// Everything that settings of asynchronous invocations may say.
+const INVOKE: &str = "FunctionName Qualifier MaximumRetryAttempts MaximumEventAgeInSeconds DestinationConfig";
+
 /// Alphabetical.
 pub const SERVED: &[Served] = &[
+    row("AddPermission", PERMISSION, policy::add),
     row(
         "CreateAlias",
         "FunctionName Name FunctionVersion Description RoutingConfig",
         alias::create,
     ),
     row("CreateFunction", NEW_FUNCTION, function::create),
+    row(
+        "CreateFunctionUrlConfig",
+        "FunctionName Qualifier AuthType Cors InvokeMode",
+        url::create,
+    ),
     row("DeleteAlias", "FunctionName Name", alias::delete),
     row("DeleteFunction", "FunctionName Qualifier", function::delete),
+    row("DeleteFunctionConcurrency", "FunctionName", concurrency::delete),
+    row(
+        "DeleteFunctionEventInvokeConfig",
+        "FunctionName Qualifier",
+        invoke_config::delete,
+    ),
+    row("DeleteFunctionUrlConfig", "FunctionName Qualifier", url::delete),
+    row(
+        "DeleteProvisionedConcurrencyConfig",
+        "FunctionName Qualifier",
+        provisioned::delete,
+    ),
+    row("GetAccountSettings", "", account::get),
     row("GetAlias", "FunctionName Name", alias::get),
     row("GetFunction", "FunctionName Qualifier", function::get),
+    row(
+        "GetFunctionCodeSigningConfig",
+        "FunctionName",
+        runtime::code_signing,
+    ),
+    row("GetFunctionConcurrency", "FunctionName", concurrency::get),
     row(
         "GetFunctionConfiguration",
         "FunctionName Qualifier",
         function::get_configuration,
+    ),
+    row(
+        "GetFunctionEventInvokeConfig",
+        "FunctionName Qualifier",
+        invoke_config::get,
+    ),
+    row("GetFunctionRecursionConfig", "FunctionName", recursion::get),
+    row("GetFunctionUrlConfig", "FunctionName Qualifier", url::get),
+    row("GetPolicy", "FunctionName Qualifier", policy::get),
+    row(
+        "GetProvisionedConcurrencyConfig",
+        "FunctionName Qualifier",
+        provisioned::get,
+    ),
+    row(
+        "GetRuntimeManagementConfig",
+        "FunctionName Qualifier",
+        runtime::get,
     ),
     row(
         "ListAliases",
@@ -60,9 +112,24 @@ pub const SERVED: &[Served] = &[
         alias::list,
     ),
     row(
+        "ListFunctionEventInvokeConfigs",
+        "FunctionName Marker MaxItems",
+        invoke_config::list,
+    ),
+    row(
+        "ListFunctionUrlConfigs",
+        "FunctionName Marker MaxItems",
+        url::list,
+    ),
+    row(
         "ListFunctions",
         "MasterRegion FunctionVersion Marker MaxItems",
         function::list,
+    ),
+    row(
+        "ListProvisionedConcurrencyConfigs",
+        "FunctionName Marker MaxItems",
+        provisioned::list,
     ),
     row("ListTags", "Resource", tags::list),
     row(
@@ -74,6 +141,32 @@ pub const SERVED: &[Served] = &[
         "PublishVersion",
         "FunctionName CodeSha256 Description RevisionId PublishTo",
         version::publish_version,
+    ),
+    row(
+        "PutFunctionConcurrency",
+        "FunctionName ReservedConcurrentExecutions",
+        concurrency::put,
+    ),
+    row("PutFunctionEventInvokeConfig", INVOKE, invoke_config::put),
+    row(
+        "PutFunctionRecursionConfig",
+        "FunctionName RecursiveLoop",
+        recursion::put,
+    ),
+    row(
+        "PutProvisionedConcurrencyConfig",
+        "FunctionName Qualifier ProvisionedConcurrentExecutions",
+        provisioned::put,
+    ),
+    row(
+        "PutRuntimeManagementConfig",
+        "FunctionName Qualifier UpdateRuntimeOn RuntimeVersionArn",
+        runtime::put,
+    ),
+    row(
+        "RemovePermission",
+        "FunctionName StatementId Qualifier RevisionId",
+        policy::remove,
     ),
     row("TagResource", "Resource Tags", tags::tag),
     row("UntagResource", "Resource TagKeys", tags::untag),
@@ -87,6 +180,12 @@ pub const SERVED: &[Served] = &[
         "UpdateFunctionConfiguration",
         CONFIGURATION,
         update::configuration,
+    ),
+    row("UpdateFunctionEventInvokeConfig", INVOKE, invoke_config::update),
+    row(
+        "UpdateFunctionUrlConfig",
+        "FunctionName Qualifier AuthType Cors InvokeMode",
+        url::update,
     ),
 ];
 

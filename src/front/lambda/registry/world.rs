@@ -56,6 +56,8 @@ pub struct Made {
     pub sinks: BTreeSet<String>,
     /// Whether runtimes that AWS has retired are taken.
     pub takes_retired: bool,
+    /// Provisioned environments of versions, `f:1`, and whether they failed.
+    pub provisioned: BTreeMap<String, (u32, bool)>,
 }
 
 impl Outside for Made {
@@ -69,6 +71,11 @@ impl Outside for Made {
 
     fn takes_retired(&self) -> bool {
         self.takes_retired
+    }
+
+    fn provisioned(&self, function: &FunctionName, version: &str) -> (u32, bool) {
+        let known = self.provisioned.get(&format!("{function}:{version}"));
+        known.copied().unwrap_or_default()
     }
 }
 
