@@ -428,7 +428,6 @@ pub fn layers(
     found.collect::<Result<Vec<_>, _>>().map(Some)
 }
 
-/// The timeout as a duration.
 impl Config {
     /// How long an invocation may take.
     pub fn time_limit(&self) -> Duration {
@@ -440,3 +439,6 @@ impl Config {
         self.layers.iter().map(|layer| layer.package.clone()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -189,7 +189,9 @@ pub fn list(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> 
                 Some(&version),
                 View::Item,
             );
-            items.push((format!("{}:{version:0>20}", record.name), shown));
+            // Below every letter of names, so that the order of keys is that of items.
+            let between = '\0';
+            items.push((format!("{}{between}{version:0>20}", record.name), shown));
         }
     }
     Told::json(200, page(input, PAGE, "Functions", items)?)
@@ -214,11 +216,9 @@ pub fn delete(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
     if !qualifier.bytes().all(|b| b.is_ascii_digit()) {
         return Err(invalid("Deletion of aliases is not currently supported."));
     }
-    let number: u64 = qualifier
-        .parse()
-        .ok()
-        .filter(|n| record.versions.contains_key(n))
-        .ok_or_else(missing)?;
+    // `01` is no version, though 1 is one.
+    record.version(qualifier).ok_or_else(missing)?;
+    let number: u64 = qualifier.parse().map_err(|_| missing())?;
     let users = record
         .aliases
         .iter()
@@ -385,6 +385,25 @@ mod tests {
         assert_eq!(body["Functions"].as_array().map(Vec::len), Some(3));
         let refused = world.refused("ListFunctions", json!({ "Marker": "*" }));
         assert_eq!((refused.0, refused.1), (400, "InvalidParameterValueException"));
+    }
+
+    #[test]
+    fn a_page_goes_on_where_the_marked_item_was() {
+        let mut world = World::with(&["a", "a-b", "b"]);
+        let mut page = |world: &mut World, marker: &Value| {
+            let input = json!({ "FunctionVersion": "ALL", "MaxItems": 1, "Marker": marker });
+            let body = world.done("ListFunctions", input);
+            (
+                body["Functions"][0]["FunctionArn"].clone(),
+                body["NextMarker"].clone(),
+            )
+        };
+        let (first, marker) = page(&mut world, &json!(""));
+        assert_eq!(first, arn("a:$LATEST"));
+        world.done("DeleteFunction", json!({ "FunctionName": "a" }));
+        let (second, marker) = page(&mut world, &marker);
+        assert_eq!(second, arn("a-b:$LATEST"));
+        assert_eq!(page(&mut world, &marker), (json!(arn("b:$LATEST")), Value::Null));
     }
 
     #[test]

@@ -226,6 +226,7 @@ mod tests {
         let mut delete =
             |qualifier: &str| world.refused("DeleteFunction", f(json!({ "Qualifier": qualifier })));
         assert_eq!(delete("1").1, "ResourceConflictException");
+        assert_eq!(delete("01").2, format!("Function not found: {}", arn("f:01")));
         let text = "$LATEST version cannot be deleted without deleting the function.";
         assert_eq!(
             delete("$LATEST"),
