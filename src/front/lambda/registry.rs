@@ -107,6 +107,20 @@ pub struct Moment<'a> {
     pub outside: &'a dyn Outside,
 }
 
+impl Moment<'_> {
+    /// The sink that stands for the queue or topic of an ARN, if it is of this region and account.
+    pub fn sink(&self, arn: &str) -> Option<SinkName> {
+        let parts: Vec<&str> = arn.split(':').collect();
+        match parts.as_slice() {
+            ["arn", _, "sqs" | "sns", region, account, name] => {
+                let here = *region == self.place.region && *account == self.place.account;
+                self.outside.sink(name).filter(|_| here)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// What the control plane asks of the world around it.
 pub trait Outside {
     /// Why a runtime cannot run here, if it cannot.

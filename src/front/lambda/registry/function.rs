@@ -270,8 +270,10 @@ pub fn folder(record: &Record) -> Option<&std::path::Path> {
 mod tests {
     use std::time::Duration;
 
+    use router::name::FunctionName;
     use serde_json::{Value, json};
 
+    use super::super::record::Record;
     use super::super::world::{World, and, arn, new_function};
 
     #[test]
@@ -390,7 +392,7 @@ mod tests {
     #[test]
     fn a_page_goes_on_where_the_marked_item_was() {
         let mut world = World::with(&["a", "a-b", "b"]);
-        let mut page = |world: &mut World, marker: &Value| {
+        let page = |world: &mut World, marker: &Value| {
             let input = json!({ "FunctionVersion": "ALL", "MaxItems": 1, "Marker": marker });
             let body = world.done("ListFunctions", input);
             (
@@ -410,6 +412,20 @@ mod tests {
     fn a_deleted_function_is_gone_and_so_is_all_of_it() {
         let mut world = World::with(&["f"]);
         world.done("PublishVersion", json!({ "FunctionName": "f" }));
+        let settings = [
+            (
+                "FunctionConcurrency",
+                json!({ "ReservedConcurrentExecutions": 1 }),
+            ),
+            ("FunctionEventInvokeConfig", json!({ "MaximumRetryAttempts": 1 })),
+            ("FunctionRecursionConfig", json!({ "RecursiveLoop": "Allow" })),
+        ];
+        for (what, setting) in settings {
+            let input = and(json!({ "FunctionName": "f" }), setting);
+            world.done(&format!("Put{what}"), input);
+        }
+        let url = json!({ "FunctionName": "f", "AuthType": "NONE" });
+        world.done("CreateFunctionUrlConfig", url);
         assert_eq!(
             world.call("DeleteFunction", json!({ "FunctionName": "f" })),
             Ok((204, Value::Null))
@@ -417,6 +433,9 @@ mod tests {
         let refused = world.refused("DeleteFunction", json!({ "FunctionName": "f" }));
         assert_eq!(refused.2, format!("Function not found: {}", arn("f")));
         world.done("CreateFunction", new_function("f"));
+        let latest = world.registry.get("f").map(|record| record.latest.clone());
+        let bare = latest.map(|latest| Record::new(FunctionName::new("f"), latest));
+        assert_eq!(world.registry.get("f"), bare.as_ref());
         let refused = world.refused("GetFunction", json!({ "FunctionName": "f:1" }));
         assert_eq!(refused.2, format!("Function not found: {}", arn("f:1")));
     }

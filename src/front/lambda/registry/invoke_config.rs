@@ -174,11 +174,7 @@ fn destination(
             ));
         }
         ["arn", _, "lambda", _, _, "function", ..] => is_function(registry, moment, arn),
-        ["arn", _, "sqs" | "sns", region, account, name] => {
-            let here = *region == moment.place.region && *account == moment.place.account;
-            here && moment.outside.sink(name).is_some()
-        }
-        _ => false,
+        _ => moment.sink(arn).is_some(),
     };
     if known {
         Ok(Some(arn.to_owned()))
@@ -322,6 +318,45 @@ mod tests {
         world.done("DeleteFunction", f(json!({ "Qualifier": "1" })));
         let listed = world.done("ListFunctionEventInvokeConfigs", f(json!({})));
         assert_eq!(listed, json!({ "FunctionEventInvokeConfigs": [] }));
+    }
+
+    #[test]
+    fn they_are_listed_by_pages() {
+        let mut world = world();
+        for qualifier in ["$LATEST", "1"] {
+            let put = f(json!({ "Qualifier": qualifier, "MaximumRetryAttempts": 1 }));
+            world.done("PutFunctionEventInvokeConfig", put);
+        }
+        let mut page = |more: Value| {
+            let body = world.done(
+                "ListFunctionEventInvokeConfigs",
+                f(and(json!({ "MaxItems": 1 }), more)),
+            );
+            let items = body["FunctionEventInvokeConfigs"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            let arns: Vec<Value> = items.iter().map(|item| item["FunctionArn"].clone()).collect();
+            (arns, body.get("NextMarker").cloned())
+        };
+        let (first, marker) = page(json!({}));
+        assert_eq!(first, [arn("f:$LATEST")]);
+        assert_eq!(page(json!({ "Marker": marker })), (vec![json!(arn("f:1"))], None));
+        for operation in [
+            "ListFunctionEventInvokeConfigs",
+            "ListProvisionedConcurrencyConfigs",
+            "ListFunctionUrlConfigs",
+        ] {
+            let refused = world.refused(operation, f(json!({ "Marker": "?" })));
+            let told = (
+                400,
+                "InvalidParameterValueException",
+                "Invalid marker: ?".to_owned(),
+            );
+            assert_eq!(refused, told, "{operation}");
+            let refused = world.refused(operation, f(json!({ "MaxItems": 51 })));
+            assert_eq!(refused.1, "ValidationException", "{operation}");
+        }
     }
 
     #[test]

@@ -47,6 +47,13 @@ fn runtimes_are_taken_retired_unknown_or_not_here() {
 }
 
 #[test]
+fn runtime_and_handler_are_needed() {
+    let told = "Runtime and Handler are mandatory parameters for functions created with deployment packages.";
+    assert_eq!(text(json!({ "Runtime": null })), told);
+    assert_eq!(text(json!({ "Handler": null })), told);
+}
+
+#[test]
 fn numbers_have_limits() {
     let over = |path: &str, value: u32, limit: u32| {
         format!(
