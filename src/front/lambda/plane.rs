@@ -277,6 +277,7 @@ impl Plane {
                 self.configure(&name, Some(desired.settings.clone()), format!("{name} {what}"))
                     .await?;
             }
+            self.provision(&name, known, &desired);
             for version in known.into_iter().flat_map(|known| known.specs.keys()) {
                 if !desired.specs.contains_key(version) {
                     self.functions.remove(&of(&name, *version));
@@ -285,6 +286,23 @@ impl Plane {
             inner.told.insert(name, desired);
         }
         Ok(())
+    }
+
+    /// Asks for environments where they were asked for since, be it for as many as before: it is how one tries again.
+    fn provision(&self, name: &FunctionName, known: Option<&Desired>, desired: &Desired) {
+        let before = known.map(|known| &known.provisioned);
+        let versions: BTreeSet<&Version> = before
+            .into_iter()
+            .chain([&desired.provisioned])
+            .flat_map(BTreeMap::keys)
+            .collect();
+        let units = desired.settings.provisioned();
+        for version in versions {
+            if before.and_then(|before| before.get(version)) != desired.provisioned.get(version) {
+                let wanted = units.get(version).copied().unwrap_or(0);
+                self.functions.provision(&of(name, *version), wanted);
+            }
+        }
     }
 
     async fn configure(

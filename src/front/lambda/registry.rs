@@ -8,19 +8,28 @@
 //! An operation whose code has to be brought first answers [`Told::Wants`] before it has changed anything, and is called
 //! again with it.
 
+pub mod account;
 pub mod alias;
 pub mod code;
+pub mod concurrency;
 pub mod config;
 pub mod configuration;
 pub mod function;
+pub mod invoke_config;
 pub mod layer;
 pub mod layer_policy;
 pub mod layer_record;
 pub mod mapping;
+pub mod policy;
+pub mod provisioned;
 pub mod record;
+pub mod recursion;
+pub mod runtime;
 pub mod served;
 pub mod tags;
+pub mod target;
 pub mod update;
+pub mod url;
 pub mod version;
 #[cfg(test)]
 pub mod world;
@@ -110,6 +119,20 @@ pub struct Moment<'a> {
     pub outside: &'a dyn Outside,
 }
 
+impl Moment<'_> {
+    /// The sink that stands for the queue or topic of an ARN, if it is of this region and account.
+    pub fn sink(&self, arn: &str) -> Option<SinkName> {
+        let parts: Vec<&str> = arn.split(':').collect();
+        match parts.as_slice() {
+            ["arn", _, "sqs" | "sns", region, account, name] => {
+                let here = *region == self.place.region && *account == self.place.account;
+                self.outside.sink(name).filter(|_| here)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// What the control plane asks of the world around it.
 pub trait Outside: Sync {
     /// Why a runtime cannot run here, if it cannot.
@@ -120,6 +143,8 @@ pub trait Outside: Sync {
     fn takes_retired(&self) -> bool;
     /// What is known of an event source, by its ARN.
     fn event_source(&self, arn: &str) -> EventSource;
+    /// How many environments of a version (a number) are provisioned by now, and whether its initialization failed.
+    fn provisioned(&self, function: &FunctionName, version: &str) -> (u32, bool);
 }
 
 /// What is known of an event source.
@@ -219,6 +244,17 @@ impl Ids {
     pub fn uuid(&mut self) -> String {
         self.next += 1;
         self.seed.request_id(&format!("lambda:{}", self.next)).to_string()
+    }
+
+    /// 32 small letters and digits, as the host of a function URL begins with.
+    pub fn label(&mut self) -> String {
+        const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+        self.next += 1;
+        let bytes = self.seed.bytes(&format!("url:{}", self.next));
+        bytes
+            .iter()
+            .map(|byte| char::from(LETTERS[usize::from(*byte) % 36]))
+            .collect()
     }
 }
 
@@ -350,6 +386,15 @@ pub fn check_publish_to(input: &Input) -> Result<(), ApiError> {
 /// A client's mistake that its model could not show (spec/errors §6).
 pub fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::user(400, "InvalidParameterValueException", message)
+}
+
+/// As [`invalid`], for the texts that AWS sends without a `Type` (spec/errors §6).
+pub fn untyped(message: impl Into<String>) -> ApiError {
+    let message: String = message.into();
+    ApiError {
+        body: json!({ "message": message }).to_string(),
+        ..invalid("")
+    }
 }
 
 /// A parameter or value that exists at AWS and is not offered here: said rather than ignored.

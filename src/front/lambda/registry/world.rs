@@ -59,6 +59,8 @@ pub struct Made {
     pub takes_retired: bool,
     /// Event sources that are here or not offered, by their ARNs; no other exists.
     pub sources: BTreeMap<String, EventSource>,
+    /// Provisioned environments of versions, `f:1`, and whether they failed.
+    pub provisioned: BTreeMap<String, (u32, bool)>,
 }
 
 impl Outside for Made {
@@ -76,6 +78,11 @@ impl Outside for Made {
 
     fn event_source(&self, arn: &str) -> EventSource {
         self.sources.get(arn).copied().unwrap_or(EventSource::Missing)
+    }
+
+    fn provisioned(&self, function: &FunctionName, version: &str) -> (u32, bool) {
+        let known = self.provisioned.get(&format!("{function}:{version}"));
+        known.copied().unwrap_or_default()
     }
 }
 
