@@ -77,9 +77,12 @@ pub struct Up {
     /// Loopback address to listen on; port 0 picks one.
     #[arg(long, default_value = "127.0.0.1:4566")]
     pub listen: String,
-    /// Keeps what each bucket has announced across restarts.
+    /// Keeps what each bucket has announced, and functions made by the API, across restarts.
     #[arg(long, default_value = ".triggerfish/state")]
     pub data_dir: PathBuf,
+    /// Take runtimes that AWS has retired, such as nodejs8.10: old tutorials run, on the interpreter that is here.
+    #[arg(long)]
+    pub allow_retired_runtimes: bool,
     /// Handler processes at the same time; further events wait.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub slots: Option<u32>,

@@ -5,42 +5,61 @@
 //! or removed, so the last of a series finds the whole. Deliberately absent: the project file; a change of it
 //! wants a new `up`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use executor::Changes;
+use executor::{Code, Functions};
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use router::name::FunctionName;
 
 /// What a handler is made of. Anything else in its directory may be data.
 const ENDINGS: &[&str] = &["cjs", "js", "mjs", "node", "py", "so"];
 
 /// Watches until it is dropped.
-pub struct Reload(#[expect(dead_code, reason = "held, because it watches")] RecommendedWatcher);
+#[derive(Clone, Debug, Default)]
+pub struct Reload(Arc<Mutex<Option<RecommendedWatcher>>>);
 
 impl Reload {
-    /// Starts to watch; what lies in `data` is no code, such as a bucket's directory.
+    /// Starts to watch the folders of all functions; what lies in `data` is no code, such as a bucket's directory, and a
+    /// folder in `packages` never changes.
     ///
     /// # Errors
     /// The system has no watcher to give, or too few watches.
-    pub fn start(changes: Changes, data: Vec<PathBuf>) -> notify::Result<Reload> {
-        let directories: Vec<PathBuf> = changes.code().map(|(_, code, _)| code.to_owned()).collect();
+    pub fn start(&self, functions: Functions, data: Vec<PathBuf>, packages: &Path) -> notify::Result<()> {
+        let heard = functions.clone();
         let hear = move |event: notify::Result<Event>| {
             let Some(event) = event.ok().filter(is_change) else {
                 return;
             };
-            let functions = changes.code().filter(|(_, code, program)| {
-                event.paths.iter().any(|path| is_code(path, code, program, &data))
-            });
-            let functions: Vec<&FunctionName> = functions.map(|(function, ..)| function).collect();
-            functions.into_iter().for_each(|function| changes.tell(function));
+            let is_hit = |code: &Code| event.paths.iter().any(|path| is_code(path, code, &data));
+            for code in heard.code().into_iter().filter(is_hit) {
+                heard.tell(&code.function);
+            }
         };
-        let mut watcher = notify::recommended_watcher(hear)?;
-        for directory in directories {
-            watcher.watch(&directory, RecursiveMode::Recursive)?;
+        *self.watcher() = Some(notify::recommended_watcher(hear)?);
+        // From here on `watch` is heard too, so no folder falls between.
+        let folders: BTreeSet<PathBuf> = functions.code().into_iter().map(|code| code.folder).collect();
+        for folder in folders.iter().filter(|folder| !folder.starts_with(packages)) {
+            self.watch(folder)?;
         }
         tracing::debug!("code is watched");
-        Ok(Reload(watcher))
+        Ok(())
+    }
+
+    /// Watches one folder more, once watching has started.
+    ///
+    /// # Errors
+    /// The system has too few watches.
+    pub fn watch(&self, folder: &Path) -> notify::Result<()> {
+        match &mut *self.watcher() {
+            Some(watcher) => watcher.watch(folder, RecursiveMode::Recursive),
+            None => Ok(()),
+        }
+    }
+
+    fn watcher(&self) -> MutexGuard<'_, Option<RecommendedWatcher>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -53,8 +72,8 @@ fn is_change(event: &Event) -> bool {
     )
 }
 
-fn is_code(path: &Path, code: &Path, program: &Path, data: &[PathBuf]) -> bool {
-    let Ok(inside) = path.strip_prefix(code) else {
+fn is_code(path: &Path, code: &Code, data: &[PathBuf]) -> bool {
+    let Ok(inside) = path.strip_prefix(&code.folder) else {
         return false;
     };
     let hidden = |part: &std::ffi::OsStr| {
@@ -62,20 +81,26 @@ fn is_code(path: &Path, code: &Path, program: &Path, data: &[PathBuf]) -> bool {
         part.starts_with('.') || part == "__pycache__"
     };
     let ending = path.extension().and_then(|ending| ending.to_str());
-    (path == program || ending.is_some_and(|ending| ENDINGS.contains(&ending)))
+    (path == code.program || ending.is_some_and(|ending| ENDINGS.contains(&ending)))
         && !inside.iter().any(hidden)
         && !data.iter().any(|directory| path.starts_with(directory))
 }
 
 #[cfg(test)]
 mod tests {
+    use router::name::{FunctionName, FunctionVersion};
+
     use super::*;
 
     #[test]
     fn sources_and_the_program_are_code_and_data_is_not() {
-        let (code, data) = (Path::new("/p"), [PathBuf::from("/p/uploads")]);
-        let program = Path::new("/p/bootstrap");
-        let is = |path: &str| is_code(Path::new(path), code, program, &data);
+        let data = [PathBuf::from("/p/uploads")];
+        let code = Code {
+            function: FunctionVersion::latest(FunctionName::new("f")),
+            folder: "/p".into(),
+            program: "/p/bootstrap".into(),
+        };
+        let is = |path: &str| is_code(Path::new(path), &code, &data);
         assert!(is("/p/app.py") && is("/p/lib/x.mjs") && is("/p/bootstrap"));
         assert!(!is("/p/out.json") && !is("/p/uploads/x.py") && !is("/q/app.py"));
         assert!(!is("/p/.git/x.py") && !is("/p/__pycache__/x.py") && !is("/p/.triggerfish/x.js"));

@@ -16,10 +16,10 @@ use router::event::{
 };
 use router::fabric::{Fabric, Hands, Heard, Inbox, Turn};
 use router::journal::{Entry, Journal, Ledger, Line};
-use router::name::{FunctionName, Name, Seed, SinkName, SourceName};
+use router::name::{FunctionName, Name, Seed, SinkName, SourceName, Version};
 use router::retry::RetryPolicy;
 use router::router::{Input, Ran as Where, Router};
-use router::settings::{Destination, Function, Settings};
+use router::settings::{Asynchronous, Destination, Function, Settings, VersionSettings};
 use router::time::Timestamp;
 use scenarios::clock::VirtualClock;
 use scenarios::runs::MemoryRecorder;
@@ -51,7 +51,7 @@ impl Hands for ScriptedHands {
         else {
             return;
         };
-        let ran = Some(Where { environment, cold });
+        let ran = environment.map(|environment| Where { environment, cold });
         let at = now + outcome.duration;
         self.heard.push_back(Heard::Input(
             at,
@@ -63,7 +63,7 @@ impl Hands for ScriptedHands {
         ));
     }
 
-    fn reply(&mut self, _to: ReplyId, _outcome: Outcome) {
+    fn reply(&mut self, _to: ReplyId, _outcome: Outcome, _version: Option<Version>) {
         self.replies += 1;
     }
 
@@ -120,20 +120,26 @@ fn outcome(seed: Seed, invocation: &Invocation) -> Outcome {
 fn settings(seed: Seed) -> Settings {
     let function = |n: u64, on_failure| {
         let of = |what: &str, below| pick(seed, &format!("{what}:{n}"), below);
-        let function = Function {
+        let asynchronous = Asynchronous {
             retry: RetryPolicy {
                 retries: u32::try_from(of("retries", 3)).unwrap_or(0),
                 max_age: Duration::from_secs(60 + of("age", 300)),
                 ..RetryPolicy::default()
             },
-            reserved: (of("is reserved", 2) == 0).then(|| u32::try_from(of("reserved", 3)).unwrap_or(0)),
             on_success: (of("on success", 2) == 0).then(|| Destination::Sink(SinkName::new("good"))),
             on_failure: Some(on_failure),
+        };
+        let latest = VersionSettings {
             dead_letter: (of("letters", 2) == 0).then(|| SinkName::new("letters")),
+            provisioned: 0,
+        };
+        let function = Function {
+            reserved: (of("is reserved", 2) == 0).then(|| u32::try_from(of("reserved", 3)).unwrap_or(0)),
+            ..Function::unversioned(latest, asynchronous)
         };
         (FunctionName::new(format!("f{n}")), function)
     };
-    let next = |n: u64| Destination::Function(FunctionName::new(format!("f{n}")));
+    let next = |n: u64| Destination::function(FunctionName::new(format!("f{n}")));
     Settings {
         // A failure of the first goes to the second, of that to the third, and then to a sink.
         functions: [
@@ -187,6 +193,7 @@ fn play(seed: Seed) -> Played {
             route: None,
             subject: String::new(),
             to: FunctionName::new(format!("f{}", pick(seed, &format!("to:{n}"), 3))),
+            qualifier: None,
             lane,
             call: None,
             payload: Payload::from_static(b"{}"),
@@ -264,7 +271,9 @@ fn check(seed: Seed, played: &Played) {
     }
     for (name, story) in &stories {
         assert_eq!(story.ends, 1, "{seed:?}: {name} ended {} times", story.ends);
-        let retry = &settings.functions[&FunctionName::new(story.to.as_str())].retry;
+        let retry = &settings.functions[&FunctionName::new(story.to.as_str())]
+            .asynchronous("$LATEST")
+            .retry;
         let most = if story.replied { 1 } else { 1 + retry.retries };
         assert!(
             story.executions <= most,

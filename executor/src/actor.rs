@@ -50,7 +50,7 @@ pub(crate) async fn run(site: Arc<Site>, number: Number, mut jobs: mpsc::Unbound
     let tmp = site
         .scratch
         .join("tmp")
-        .join(site.spec.name.as_str())
+        .join(site.spec.function_version().to_string().replace(':', "."))
         .join(number.to_string());
     let opened = match Sandbox::new(tmp, site.spec.ephemeral_storage, site.spec.memory) {
         Ok(sandbox) => RuntimeApi::listen(sender).await.map(|api| (sandbox, api)),

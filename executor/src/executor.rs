@@ -4,25 +4,24 @@
 //! [`Executor::stop`]. Deliberately absent: retries, throttling and time; `now` comes in.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use router::event::{AttemptId, Invocation, Outcome};
-use router::name::{FunctionName, Name, Seed};
+use router::name::{FunctionVersion, Name, Seed};
 use router::time::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::actor;
-use crate::function::{FunctionSpec, Injury, Pace, Runtime};
-use crate::interpreter::Interpreters;
+use crate::check::{Look, StartError};
+use crate::function::{FunctionSpec, Injury, Pace};
+use crate::functions::Functions;
 use crate::pool::{Choice, Number, Pool};
 use crate::process;
 use crate::reactor::Reactor;
-use crate::sandbox::straight;
-use crate::site::{self, Changes, Job, News, Site, What};
+use crate::site::{self, Job, News, Site, Voice, What};
 
 /// How long an invocation waits for an environment that has answered and is about to be free (live pace).
 const GRACE: Duration = Duration::from_millis(100);
@@ -69,28 +68,6 @@ impl Options {
     }
 }
 
-/// Why the functions cannot be run.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StartError {
-    /// The function at fault, if it is one.
-    pub function: Option<FunctionName>,
-    /// The key of its settings at fault.
-    pub key: &'static str,
-    /// What is wrong and what to do.
-    pub problem: String,
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.function {
-            Some(function) => write!(f, "function `{function}`, `{}`: {}", self.key, self.problem),
-            None => write!(f, "{}: {}", self.key, self.problem),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
-
 /// What the fabric's thread learns.
 #[derive(Clone, Debug)]
 pub enum Heard {
@@ -111,8 +88,9 @@ pub enum Heard {
         name: Name,
         /// How it ended.
         outcome: Outcome,
-        /// The environment that ran it, `env:<function>/<n>`.
-        environment: Name,
+        /// The environment that ran it, `env:<function>/<n>` or `env:<function>:<version>/<n>`; `None` if its function
+        /// was removed meanwhile.
+        environment: Option<Name>,
         /// Whether it was the environment's first start.
         cold: bool,
         /// What only this machine measured; in live pace it comes as [`Heard::Measured`].
@@ -127,8 +105,8 @@ pub enum Heard {
     },
     /// A function's code was changed; its environments end.
     Outdated {
-        /// The function.
-        function: FunctionName,
+        /// The function's version.
+        function: FunctionVersion,
     },
 }
 
@@ -141,9 +119,11 @@ pub struct Executor {
     pace: Pace,
     idle: Duration,
     scratch: PathBuf,
-    sites: BTreeMap<FunctionName, Arc<Site>>,
+    functions: Functions,
+    /// What the environments of each function that may be used are of.
+    current: BTreeMap<FunctionVersion, Arc<Site>>,
     pool: Pool,
-    actors: BTreeMap<(FunctionName, Number), Jobs>,
+    actors: BTreeMap<(FunctionVersion, Number), Jobs>,
     waiting: VecDeque<(Timestamp, Job)>,
     host: Option<mpsc::UnboundedSender<Opening>>,
     actors_end: Option<JoinHandle<()>>,
@@ -160,7 +140,11 @@ impl Executor {
         news: crossbeam_channel::Sender<News>,
         reactor: &Arc<Reactor>,
     ) -> Result<Executor, StartError> {
-        let scratch = std::path::absolute(&options.scratch).map_err(|e| failed("scratch directory", &e))?;
+        let scratch = std::path::absolute(&options.scratch).map_err(|e| StartError {
+            function: None,
+            key: "scratch directory",
+            problem: e.to_string(),
+        })?;
         process::write_bootstraps(&scratch.join("runtime")).map_err(|e| StartError {
             function: None,
             key: "scratch directory",
@@ -169,19 +153,27 @@ impl Executor {
                 scratch.display()
             ),
         })?;
-        let mut interpreters = Interpreters;
-        let mut sites = BTreeMap::new();
+        let (pace, idle) = (options.pace, options.idle);
+        let voice = Voice {
+            news,
+            doorbell: reactor.doorbell(),
+        };
+        let common = Options {
+            scratch: scratch.clone(),
+            ..options
+        };
+        let known = Functions::none(common, voice);
         for spec in functions {
-            let site = site(spec, &options, &scratch, &news, reactor, &mut interpreters)?;
-            sites.insert(site.spec.name.clone(), Arc::new(site));
+            known.add(spec, Look::Close)?;
         }
         let (host, openings) = mpsc::unbounded_channel();
         let actors_end = Some(reactor.spawn(serve(openings)));
         Ok(Executor {
-            pace: options.pace,
-            idle: options.idle,
+            pace,
+            idle,
             scratch,
-            sites,
+            functions: known,
+            current: BTreeMap::new(),
             pool: Pool::default(),
             actors: BTreeMap::new(),
             waiting: VecDeque::new(),
@@ -193,7 +185,8 @@ impl Executor {
 
     /// Hands an invocation to an environment; never blocks. Its end is heard later, whatever happens.
     pub fn invoke(&mut self, now: Timestamp, invocation: Invocation, injury: Option<Injury>) {
-        let function = invocation.event.to.clone();
+        let function = invocation.function();
+        self.follow(&function);
         let job = Job {
             invocation,
             injury,
@@ -206,7 +199,7 @@ impl Executor {
             let queued = self
                 .waiting
                 .iter()
-                .filter(|(_, j)| j.invocation.event.to == function)
+                .filter(|(_, j)| j.invocation.function() == function)
                 .count();
             if queued < self.pool.finishing(&function) {
                 self.waiting.push_back((now + GRACE, job));
@@ -219,12 +212,16 @@ impl Executor {
     /// Takes news from the channel.
     pub fn hear(&mut self, now: Timestamp, news: News) -> Vec<Heard> {
         let told = *news.0;
-        let (function, number) = (&told.site.spec.name, told.number);
+        let (function, number) = (&told.function, told.number);
         match told.what {
             What::Lines(attempt, name, lines) => log(attempt, &name, lines).collect(),
             What::Measured(name, figures) => vec![Heard::Measured { name, figures }],
             What::Ready => {
                 self.ready(now, function, number);
+                Vec::new()
+            }
+            What::Defined => {
+                self.follow(function);
                 Vec::new()
             }
             What::Outdated => {
@@ -249,7 +246,7 @@ impl Executor {
                     attempt: done.attempt,
                     name: done.name,
                     outcome: done.outcome,
-                    environment: told.site.environment(number),
+                    environment: (number > 0).then(|| function.environment(number)),
                     cold: done.cold,
                     figures: done.figures,
                 });
@@ -286,23 +283,22 @@ impl Executor {
         }
     }
 
-    /// The way to tell that a function's code was changed.
-    pub fn changes(&self) -> Changes {
-        Changes(self.sites.clone())
+    /// The functions, to be changed from wherever.
+    pub fn functions(&self) -> &Functions {
+        &self.functions
     }
 
     /// Stops the function's idle environments, and the busy ones when they end: the next invocation is cold.
-    pub fn reset(&mut self, function: &FunctionName) {
+    pub fn reset(&mut self, function: &FunctionVersion) {
         for number in self.pool.retire(function) {
             self.actors.remove(&(function.clone(), number));
         }
     }
 
     /// The virtual time that one invocation of a function takes; zero for a function that does not exist.
-    pub fn duration(&self, function: &FunctionName) -> Duration {
-        self.sites
-            .get(function)
-            .map_or(Duration::ZERO, |site| site.spec.duration)
+    pub fn duration(&self, function: &FunctionVersion) -> Duration {
+        let site = self.functions.get(function);
+        site.map_or(Duration::ZERO, |site| site.spec.duration)
     }
 
     /// Kills every process, waits for them and removes what was made in the scratch directory.
@@ -310,7 +306,25 @@ impl Executor {
         drop(self);
     }
 
-    fn ready(&mut self, now: Timestamp, function: &FunctionName, number: Number) {
+    /// Keeps environments of the function only if they run what it is now.
+    fn follow(&mut self, function: &FunctionVersion) {
+        let now = self.functions.get(function);
+        let same = match (&now, self.current.get(function)) {
+            (Some(now), Some(before)) => Arc::ptr_eq(now, before),
+            (None, None) => true,
+            _ => false,
+        };
+        if same {
+            return;
+        }
+        self.reset(function);
+        match now {
+            Some(site) => self.current.insert(function.clone(), site),
+            None => self.current.remove(function),
+        };
+    }
+
+    fn ready(&mut self, now: Timestamp, function: &FunctionVersion, number: Number) {
         if self.pool.ready(function, number) {
             self.actors.remove(&(function.clone(), number));
             return;
@@ -318,7 +332,7 @@ impl Executor {
         let first = self
             .waiting
             .iter()
-            .position(|(_, job)| job.invocation.event.to == *function);
+            .position(|(_, job)| job.invocation.function() == *function);
         if let Some((_, job)) = first.and_then(|at| self.waiting.remove(at)) {
             self.place(now, job);
         }
@@ -326,9 +340,11 @@ impl Executor {
 
     /// Gives a job to the environment that the pool picks.
     fn place(&mut self, now: Timestamp, job: Job) {
-        let function = job.invocation.event.to.clone();
-        let Some(site) = self.sites.get(&function).cloned() else {
-            return self.unknown(&job);
+        let function = job.invocation.function();
+        self.follow(&function);
+        let Some(site) = self.current.get(&function).cloned() else {
+            tracing::info!(%function, "it was removed before its invocation began");
+            return self.functions.miss(&job);
         };
         let until = match self.pace {
             Pace::Live => now,
@@ -347,23 +363,17 @@ impl Executor {
         }
     }
 
-    fn send(&mut self, function: &FunctionName, number: Number, job: Job) {
+    fn send(&mut self, function: &FunctionVersion, number: Number, job: Job) {
         let key = (function.clone(), number);
         let refused = match self.actors.get(&key) {
             Some(jobs) => jobs.send(job).err().map(|e| e.0),
             None => Some(job),
         };
-        if let (Some(job), Some(site)) = (refused, self.sites.get(function)) {
-            site::refuse(site, number, &job, "the execution environment is gone");
-            self.actors.remove(&key);
-        }
-    }
-
-    /// The router resolves names, so this is a bug elsewhere; it is still told, because a caller waits.
-    fn unknown(&self, job: &Job) {
-        tracing::error!(function = %job.invocation.event.to, "invoked a function that does not exist");
-        if let Some(site) = self.sites.values().next() {
-            site::refuse(site, 0, job, "no such function");
+        let Some(job) = refused else { return };
+        self.actors.remove(&key);
+        match self.current.get(function) {
+            Some(site) => site::refuse(site, number, &job, "the execution environment is gone"),
+            None => self.functions.miss(&job),
         }
     }
 }
@@ -409,119 +419,4 @@ async fn serve(mut openings: mpsc::UnboundedReceiver<Opening>) {
     if tokio::time::timeout(STOP_LIMIT, all).await.is_err() {
         tracing::warn!("some processes did not end within {STOP_LIMIT:?} of being killed");
     }
-}
-
-fn failed(key: &'static str, error: &std::io::Error) -> StartError {
-    StartError {
-        function: None,
-        key,
-        problem: error.to_string(),
-    }
-}
-
-/// Looks whether a function's code and the file of its handler are there, and where; asks nobody for an interpreter.
-///
-/// # Errors
-/// One of them is missing, in the words of [`Executor::start`].
-pub fn check(spec: &FunctionSpec) -> Result<PathBuf, StartError> {
-    let wrong = |key, problem| StartError {
-        function: Some(spec.name.clone()),
-        key,
-        problem,
-    };
-    let code = std::path::absolute(&spec.code).map_err(|e| wrong("code", e.to_string()))?;
-    let code = straight(code.clone()).unwrap_or(code);
-    if !code.is_dir() {
-        let text = format!(
-            "`{}` is not a directory: name the folder that holds the handler",
-            code.display()
-        );
-        return Err(wrong("code", text));
-    }
-    check_handler(spec, &code).map_err(|problem| wrong("handler", problem))?;
-    Ok(code)
-}
-
-fn site(
-    mut spec: FunctionSpec,
-    options: &Options,
-    scratch: &Path,
-    news: &crossbeam_channel::Sender<News>,
-    reactor: &Reactor,
-    interpreters: &mut Interpreters,
-) -> Result<Site, StartError> {
-    let wrong = |key, problem| StartError {
-        function: Some(spec.name.clone()),
-        key,
-        problem,
-    };
-    let code = check(&spec)?;
-    let key = if matches!(spec.runtime, Runtime::Command(_)) {
-        "command"
-    } else {
-        "runtime"
-    };
-    let program = interpreters
-        .program(&spec.runtime, &code)
-        .map_err(|e| wrong(key, e.to_string()))?;
-    spec.code = code;
-    Ok(Site {
-        spec,
-        program,
-        scratch: scratch.to_owned(),
-        pace: options.pace,
-        region: options.region.clone(),
-        account: options.account.clone(),
-        seed: options.seed,
-        init_timeout: options.init_timeout,
-        patience: options.patience,
-        endpoint: options.endpoint.clone(),
-        news: news.clone(),
-        doorbell: reactor.doorbell(),
-    })
-}
-
-/// Looks for the handler's file, where a handler string names one.
-fn check_handler(spec: &FunctionSpec, code: &Path) -> Result<(), String> {
-    let (module, endings): (String, &[&str]) = match &spec.runtime {
-        Runtime::Python(_) if spec.environment.contains_key("PYTHONPATH") => return Ok(()),
-        Runtime::Python(_) => match spec.handler.rsplit_once('.') {
-            Some((module, _)) => (module.replace('.', "/"), &[".py", "/__init__.py", ".so", ""]),
-            None => {
-                return Err(format!(
-                    "`{}` has no dot: write it as `file.function`",
-                    spec.handler
-                ));
-            }
-        },
-        Runtime::Node(_) => {
-            let (folder, file) = spec.handler.rsplit_once('/').unwrap_or(("", &spec.handler));
-            let Some((file, _)) = file.split_once('.') else {
-                return Err(format!(
-                    "`{}` has no dot: write it as `file.export`",
-                    spec.handler
-                ));
-            };
-            (
-                Path::new(folder).join(file).display().to_string(),
-                &[".js", ".mjs", ".cjs", ""],
-            )
-        }
-        Runtime::Provided(_) | Runtime::Command(_) => return Ok(()),
-    };
-    let roots = [code.to_owned(), code.join("node_modules")];
-    let exists = roots.iter().any(|root| {
-        endings
-            .iter()
-            .any(|ending| root.join(format!("{module}{ending}")).exists())
-    });
-    if exists {
-        return Ok(());
-    }
-    Err(format!(
-        "`{}` names the file `{module}{}`, which is not in `{}`",
-        spec.handler,
-        endings[0],
-        code.display()
-    ))
 }

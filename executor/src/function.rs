@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use router::name::FunctionName;
+use router::name::{FunctionName, FunctionVersion, Version};
 
 use crate::logging::Logging;
 
@@ -16,6 +16,8 @@ use crate::logging::Logging;
 pub struct FunctionSpec {
     /// Its bare name.
     pub name: FunctionName,
+    /// Which version this is; each is run by environments of its own.
+    pub version: Version,
     /// What runs it.
     pub runtime: Runtime,
     /// The handler string: `app.handler`, `pkg/mod.func`; free text for a command.
@@ -28,6 +30,8 @@ pub struct FunctionSpec {
     pub ephemeral_storage: u32,
     /// How its log is written.
     pub logging: Logging,
+    /// The log group that it is told, `/aws/lambda/<name>` if none is named.
+    pub log_group: Option<String>,
     /// Whether its processes are stopped between invocations, as on AWS.
     pub freeze: bool,
     /// How long an invocation may take.
@@ -36,6 +40,22 @@ pub struct FunctionSpec {
     pub environment: BTreeMap<String, String>,
     /// Virtual time that one invocation takes; 10 ms unless the project says otherwise.
     pub duration: Duration,
+}
+
+impl FunctionSpec {
+    /// What its environments are told apart by.
+    pub fn function_version(&self) -> FunctionVersion {
+        FunctionVersion {
+            function: self.name.clone(),
+            version: self.version,
+        }
+    }
+
+    /// The log group that it is told.
+    pub fn log_group(&self) -> String {
+        let named = self.log_group.clone();
+        named.unwrap_or_else(|| format!("/aws/lambda/{}", self.name))
+    }
 }
 
 /// What runs a function.

@@ -17,7 +17,7 @@ use crate::site::{Job, Site};
 pub fn headers(site: &Site, job: &Job, deadline: Duration) -> Vec<(HeaderName, HeaderValue)> {
     let invocation = &job.invocation;
     let call = invocation.event.call.as_deref().cloned().unwrap_or_default();
-    let arn = arn(site, call.qualifier.as_deref());
+    let arn = arn(site, invocation);
     let texts = [
         ("lambda-runtime-aws-request-id", invocation.event.id.to_string()),
         ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
@@ -51,12 +51,11 @@ pub fn headers(site: &Site, job: &Job, deadline: Duration) -> Vec<(HeaderName, H
 /// The INVOKE event of extensions (spec/runtime-api §11).
 pub fn invoke_event(site: &Site, job: &Job, deadline: Duration) -> String {
     let invocation = &job.invocation;
-    let call = invocation.event.call.as_deref();
     json!({
         "eventType": "INVOKE",
         "deadlineMs": u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX),
         "requestId": invocation.event.id.as_str(),
-        "invokedFunctionArn": arn(site, call.and_then(|call| call.qualifier.as_deref())),
+        "invokedFunctionArn": arn(site, invocation),
         "tracing": {
             "type": "X-Amzn-Trace-Id",
             "value": trace(job),
@@ -76,9 +75,9 @@ pub fn shutdown_event(reason: Reason, deadline: Duration) -> String {
 }
 
 /// The function's ARN as it was invoked.
-fn arn(site: &Site, qualifier: Option<&str>) -> String {
+fn arn(site: &Site, invocation: &Invocation) -> String {
     let mut arn = function_arn(&site.region, &site.account, &site.spec.name);
-    if let Some(qualifier) = qualifier {
+    if let Some(qualifier) = &invocation.event.qualifier {
         arn.push(':');
         arn.push_str(qualifier);
     }

@@ -37,6 +37,17 @@ pub enum InterpreterError {
     Empty,
 }
 
+/// The program of a `provided` runtime, in its code.
+const BOOTSTRAP: &str = "bootstrap";
+
+/// The program that would run a runtime, code not looked at; a shim may be asked once for where it leads.
+///
+/// # Errors
+/// There is none on this machine.
+pub fn interpreter(runtime: &Runtime) -> Result<PathBuf, InterpreterError> {
+    Interpreters.likely_program(runtime, Path::new("/"))
+}
+
 /// Programs found so far by this process: scenarios that run side by side ask once between them, because a
 /// shim takes longer to answer than most scenarios to run.
 static FOUND: Mutex<BTreeMap<String, Option<PathBuf>>> = Mutex::new(BTreeMap::new());
@@ -52,7 +63,7 @@ impl Interpreters {
             Runtime::Python(version) => self.first(&[version, "python3"]),
             Runtime::Node(_) => self.first(&["node", "nodejs"]),
             Runtime::Provided(_) => executable(
-                code.join("bootstrap"),
+                code.join(BOOTSTRAP),
                 "put the compiled program there and `chmod +x` it",
             ),
             Runtime::Command(words) => {
@@ -66,6 +77,17 @@ impl Interpreters {
                 }
                 self.first(&[word])
             }
+        }
+    }
+
+    /// As [`Interpreters::program`], but a program within the code may be missing: an invocation will tell.
+    pub fn likely_program(&mut self, runtime: &Runtime, code: &Path) -> Result<PathBuf, InterpreterError> {
+        match runtime {
+            Runtime::Provided(_) => Ok(code.join(BOOTSTRAP)),
+            Runtime::Command(words) if words.first().is_some_and(|word| word.contains('/')) => {
+                Ok(code.join(&words[0]))
+            }
+            _ => self.program(runtime, code),
         }
     }
 

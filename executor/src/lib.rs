@@ -16,6 +16,7 @@
 
 mod actor;
 mod body;
+mod check;
 mod crew;
 mod denial;
 mod environment;
@@ -23,6 +24,7 @@ mod executor;
 mod extension;
 mod extension_call;
 mod function;
+mod functions;
 mod handout;
 mod interpreter;
 mod logging;
@@ -44,11 +46,13 @@ mod terminate;
 mod unfinished;
 mod verdict;
 
-pub use executor::{Executor, Heard, Options, StartError, check};
+pub use check::{StartError, check};
+pub use executor::{Executor, Heard, Options};
 pub use function::{BadRuntime, FunctionSpec, Injury, Pace, Runtime};
-pub use interpreter::InterpreterError;
+pub use functions::{Code, Functions};
+pub use interpreter::{InterpreterError, interpreter};
 pub use logging::{ApplicationLevel, Logging, SystemLevel};
 pub use reactor::{Doorbell, Reactor};
 pub use sandbox::{children, clean_up, shortcomings};
 pub use scripted::{Script, Scripted};
-pub use site::{Changes, News};
+pub use site::News;

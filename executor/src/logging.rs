@@ -73,6 +73,12 @@ impl SystemLevel {
         ("INFO", SystemLevel::Info),
         ("WARN", SystemLevel::Warn),
     ];
+
+    /// As AWS spells it.
+    pub fn name(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(_, level)| *level == self);
+        found.map_or("INFO", |(name, _)| name)
+    }
 }
 
 impl Logging {

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use router::name::Version;
 use router::time::Timestamp;
 use serde::Serialize;
 
@@ -30,7 +31,7 @@ pub enum Record<'a> {
         /// The request id.
         request_id: &'a str,
         /// The function's version.
-        version: &'a str,
+        version: Version,
     },
     /// `platform.runtimeDone`: the runtime has answered, or will not.
     RuntimeDone {
@@ -156,7 +157,7 @@ mod tests {
     fn the_objects_are_those_of_aws() {
         let start = Record::Start {
             request_id: "abc",
-            version: "$LATEST",
+            version: Version::Latest,
         };
         assert_eq!(
             start.json(Timestamp::VIRTUAL_START),

@@ -16,10 +16,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use router::name::FunctionName;
+use router::name::FunctionVersion;
 use router::time::Timestamp;
 
-/// The number of an environment within its function, from 1.
+/// The number of an environment within its function's version, from 1.
 pub type Number = u32;
 
 /// What the pool decided.
@@ -53,15 +53,15 @@ struct Group {
     last: Number,
 }
 
-/// All environments of all functions.
+/// All environments of all versions of functions.
 #[derive(Debug, Default)]
 pub struct Pool {
-    groups: BTreeMap<FunctionName, Group>,
+    groups: BTreeMap<FunctionVersion, Group>,
 }
 
 impl Pool {
     /// Picks the environment for an invocation that starts now and is busy at least until `until`.
-    pub fn choose(&mut self, function: &FunctionName, now: Timestamp, until: Timestamp) -> Choice {
+    pub fn choose(&mut self, function: &FunctionVersion, now: Timestamp, until: Timestamp) -> Choice {
         if let Some(number) = self.take_free(function, now, until) {
             return Choice::Reuse(number);
         }
@@ -80,7 +80,12 @@ impl Pool {
     }
 
     /// Takes a free environment, if there is one.
-    pub fn take_free(&mut self, function: &FunctionName, now: Timestamp, until: Timestamp) -> Option<Number> {
+    pub fn take_free(
+        &mut self,
+        function: &FunctionVersion,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Option<Number> {
         let slots = &mut self.groups.get_mut(function)?.slots;
         let free = slots
             .iter_mut()
@@ -90,8 +95,8 @@ impl Pool {
         Some(slot.number)
     }
 
-    /// How many environments of the function have answered and are about to be free.
-    pub fn finishing(&self, function: &FunctionName) -> usize {
+    /// How many environments of the function's version have answered and are about to be free.
+    pub fn finishing(&self, function: &FunctionVersion) -> usize {
         let slots = self.groups.get(function).map_or(&[][..], |g| &g.slots);
         slots
             .iter()
@@ -100,7 +105,7 @@ impl Pool {
     }
 
     /// The invocation of an environment ended; it lasts until `until` on the fabric's clock.
-    pub fn finished(&mut self, function: &FunctionName, number: Number, until: Timestamp) {
+    pub fn finished(&mut self, function: &FunctionVersion, number: Number, until: Timestamp) {
         if let Some(slot) = self.slot(function, number) {
             slot.stage = Stage::Finishing;
             slot.free_at = until;
@@ -108,7 +113,7 @@ impl Pool {
     }
 
     /// When the invocation that an environment runs, or ran last, was dispatched.
-    pub fn dispatched(&self, function: &FunctionName, number: Number) -> Option<Timestamp> {
+    pub fn dispatched(&self, function: &FunctionVersion, number: Number) -> Option<Timestamp> {
         self.groups
             .get(function)?
             .slots
@@ -118,7 +123,7 @@ impl Pool {
     }
 
     /// An environment can take an invocation again. Answers whether it is to be stopped instead.
-    pub fn ready(&mut self, function: &FunctionName, number: Number) -> bool {
+    pub fn ready(&mut self, function: &FunctionVersion, number: Number) -> bool {
         let Some(slot) = self.slot(function, number) else {
             return false;
         };
@@ -131,7 +136,7 @@ impl Pool {
     }
 
     /// Forgets the free environments of a function and marks the others; the caller stops the ones returned.
-    pub fn retire(&mut self, function: &FunctionName) -> Vec<Number> {
+    pub fn retire(&mut self, function: &FunctionVersion) -> Vec<Number> {
         let Some(group) = self.groups.get_mut(function) else {
             return Vec::new();
         };
@@ -143,7 +148,7 @@ impl Pool {
     }
 
     /// Forgets every environment that was free for `idle`; the caller stops them.
-    pub fn expire(&mut self, now: Timestamp, idle: Duration) -> Vec<(FunctionName, Number)> {
+    pub fn expire(&mut self, now: Timestamp, idle: Duration) -> Vec<(FunctionVersion, Number)> {
         let mut gone = Vec::new();
         for (function, group) in &mut self.groups {
             group.slots.retain(|s| {
@@ -166,13 +171,13 @@ impl Pool {
             .min()
     }
 
-    fn forget(&mut self, function: &FunctionName, number: Number) {
+    fn forget(&mut self, function: &FunctionVersion, number: Number) {
         if let Some(group) = self.groups.get_mut(function) {
             group.slots.retain(|s| s.number != number);
         }
     }
 
-    fn slot(&mut self, function: &FunctionName, number: Number) -> Option<&mut Slot> {
+    fn slot(&mut self, function: &FunctionVersion, number: Number) -> Option<&mut Slot> {
         self.groups
             .get_mut(function)?
             .slots
@@ -183,6 +188,8 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    use router::name::FunctionName;
+
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
@@ -193,7 +200,7 @@ mod tests {
 
     #[test]
     fn two_at_the_same_instant_use_two_environments_even_if_one_is_done() {
-        let (mut pool, f) = (Pool::default(), FunctionName::new("f"));
+        let (mut pool, f) = (Pool::default(), FunctionVersion::latest(FunctionName::new("f")));
         assert_eq!(pool.choose(&f, at(0), at(10)), Choice::Fresh(1));
         pool.ready(&f, 1);
         assert_eq!(pool.choose(&f, at(0), at(10)), Choice::Fresh(2));
@@ -208,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_most_recently_used_goes_first() {
-        let (mut pool, f) = (Pool::default(), FunctionName::new("f"));
+        let (mut pool, f) = (Pool::default(), FunctionVersion::latest(FunctionName::new("f")));
         pool.choose(&f, at(0), at(0));
         pool.choose(&f, at(1), at(1));
         pool.ready(&f, 1);
@@ -222,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_reset_function_starts_with_a_new_number_and_busy_ones_end_later() {
-        let (mut pool, f) = (Pool::default(), FunctionName::new("f"));
+        let (mut pool, f) = (Pool::default(), FunctionVersion::latest(FunctionName::new("f")));
         pool.choose(&f, at(0), at(0));
         pool.choose(&f, at(0), at(0));
         pool.ready(&f, 1);
@@ -234,7 +241,7 @@ mod tests {
 
     #[test]
     fn idle_environments_expire() {
-        let (mut pool, f) = (Pool::default(), FunctionName::new("f"));
+        let (mut pool, f) = (Pool::default(), FunctionVersion::latest(FunctionName::new("f")));
         pool.choose(&f, at(0), at(0));
         pool.finished(&f, 1, at(5));
         assert_eq!(pool.next_expiry(10 * MS), None);

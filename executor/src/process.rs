@@ -165,18 +165,16 @@ impl Launch<'_> {
             ("AWS_REGION", self.region.to_owned()),
             ("AWS_DEFAULT_REGION", self.region.to_owned()),
             ("AWS_LAMBDA_FUNCTION_NAME", self.spec.name.to_string()),
-            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", self.spec.version.to_string()),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", self.spec.memory.to_string()),
             ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
-            (
-                "AWS_LAMBDA_LOG_GROUP_NAME",
-                format!("/aws/lambda/{}", self.spec.name),
-            ),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", self.spec.log_group()),
             (
                 "AWS_LAMBDA_LOG_STREAM_NAME",
                 format!(
-                    "{}/[$LATEST]{stream}",
-                    date.get(..10).unwrap_or_default().replace('-', "/")
+                    "{}/[{}]{stream}",
+                    date.get(..10).unwrap_or_default().replace('-', "/"),
+                    self.spec.version
                 ),
             ),
             ("AWS_ACCESS_KEY_ID", "ASIATRIGGERFISH00000".to_owned()),

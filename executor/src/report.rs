@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use router::name::Version;
 use router::time::Timestamp;
 
 use crate::logging::{Logging, SystemLevel};
@@ -17,6 +18,8 @@ use crate::platform_log::{self, Lasted, Record, Used};
 pub struct Report<'a> {
     /// The request id.
     pub id: &'a str,
+    /// The version that ran.
+    pub version: Version,
     /// How it is written.
     pub logging: Logging,
     /// When the invocation began.
@@ -47,8 +50,8 @@ impl Report<'_> {
     pub fn text(&self, output: &[u8]) -> Bytes {
         let (before, after) = match self.logging {
             Logging::Text => {
-                let id = self.id;
-                let start = format!("START RequestId: {id} Version: $LATEST\n");
+                let (id, version) = (self.id, self.version);
+                let start = format!("START RequestId: {id} Version: {version}\n");
                 (start, format!("END RequestId: {id}\n{}", self.line()))
             }
             Logging::Json { system, .. } => self.json(system),
@@ -87,7 +90,7 @@ impl Report<'_> {
         let request_id = self.id;
         let start = Record::Start {
             request_id,
-            version: "$LATEST",
+            version: self.version,
         };
         let duration_ms = platform_log::millis(self.duration);
         let done = Record::RuntimeDone {
@@ -160,6 +163,7 @@ mod tests {
     fn report(logging: Logging, init: Option<u64>, status: Option<Status>) -> String {
         let report = Report {
             id: "abc",
+            version: Version::Latest,
             logging,
             began: Timestamp::VIRTUAL_START,
             duration: Duration::from_micros(3010),

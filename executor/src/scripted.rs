@@ -39,7 +39,7 @@ impl Scripted {
     /// Runs an invocation; it takes the outcome's duration on the fabric's clock.
     pub fn invoke(&mut self, now: Timestamp, invocation: Invocation, injury: Option<Injury>) -> Heard {
         let outcome = (self.script)(&invocation, injury);
-        let function = &invocation.event.to;
+        let function = &invocation.function();
         let (number, cold) = match self.pool.choose(function, now, now + outcome.duration) {
             Choice::Reuse(number) => (number, false),
             Choice::Fresh(number) => (number, true),
@@ -47,7 +47,7 @@ impl Scripted {
         self.pool.ready(function, number);
         Heard::Finished {
             attempt: invocation.attempt,
-            environment: router::name::Name::new(format!("env:{function}/{number}")),
+            environment: Some(function.environment(number)),
             name: invocation.name,
             outcome,
             cold,

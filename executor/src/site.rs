@@ -3,12 +3,12 @@
 //! Owns the words between the executor's face and its actors. Deliberately absent: doing any of it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use router::event::{AttemptId, Invocation, Outcome};
-use router::name::{FunctionName, Name, Seed};
+use router::name::{FunctionVersion, Name, Seed};
 use router::time::Timestamp;
 
 use crate::environment::Ending;
@@ -22,7 +22,8 @@ pub struct News(pub(crate) Box<Told>);
 
 #[derive(Debug)]
 pub(crate) struct Told {
-    pub site: Arc<Site>,
+    pub function: FunctionVersion,
+    /// Which of its environments; 0 for none.
     pub number: Number,
     pub what: What,
 }
@@ -36,6 +37,8 @@ pub(crate) enum What {
     Ready,
     /// The function's code is another than its environments run.
     Outdated,
+    /// The function was defined anew, or removed.
+    Defined,
 }
 
 /// Figures of an attempt that only this machine has: `wall_ms`, `init_ms`, `pid`, `max_rss_mb`, `unfinished`.
@@ -52,7 +55,7 @@ pub(crate) struct Done {
     pub lines: Vec<String>,
 }
 
-/// What all environments of one function share.
+/// What all environments of one version of a function share.
 #[derive(Debug)]
 pub(crate) struct Site {
     pub spec: FunctionSpec,
@@ -65,13 +68,12 @@ pub(crate) struct Site {
     pub init_timeout: Duration,
     pub patience: u32,
     pub endpoint: Option<String>,
-    pub news: crossbeam_channel::Sender<News>,
-    pub doorbell: Doorbell,
+    pub voice: Voice,
 }
 
 impl Site {
     pub fn environment(&self, number: Number) -> Name {
-        Name::new(format!("env:{}/{number}", self.spec.name))
+        self.spec.function_version().environment(number)
     }
 
     pub fn patient_timeout(&self) -> Duration {
@@ -94,34 +96,26 @@ impl Site {
     }
 }
 
-/// Tells, from any thread, that functions are no longer what their environments run.
-#[derive(Clone, Debug)]
-pub struct Changes(pub(crate) BTreeMap<FunctionName, Arc<Site>>);
-
-impl Changes {
-    /// The directory and the program of each function.
-    pub fn code(&self) -> impl Iterator<Item = (&FunctionName, &Path, &Path)> {
-        let parts = |(name, site)| {
-            let site: &Arc<Site> = site;
-            (name, site.spec.code.as_path(), site.program.as_path())
-        };
-        self.0.iter().map(parts)
-    }
-
-    /// The next invocation of `function` gets a new environment.
-    pub fn tell(&self, function: &FunctionName) {
-        if let Some(site) = self.0.get(function) {
-            tell(site, 0, What::Outdated);
-        }
-    }
-}
-
 /// One attempt for an environment.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub invocation: Invocation,
     pub injury: Option<Injury>,
     pub now: Timestamp,
+}
+
+impl Job {
+    /// Its end, where no process had a part in it.
+    pub fn unrun(&self, outcome: Outcome) -> Done {
+        Done {
+            attempt: self.invocation.attempt,
+            name: self.invocation.name.clone(),
+            outcome,
+            cold: false,
+            figures: None,
+            lines: Vec::new(),
+        }
+    }
 }
 
 /// Tells an outcome that no process had a part in.
@@ -132,23 +126,30 @@ pub(crate) fn refuse(site: &Arc<Site>, number: Number, job: &Job, why: &str) {
 
 /// As [`refuse`], for an environment that runs another attempt and will say itself when it can take one.
 pub(crate) fn deny(site: &Arc<Site>, number: Number, job: &Job, why: &str) {
-    let done = Done {
-        attempt: job.invocation.attempt,
-        name: job.invocation.name.clone(),
-        outcome: Outcome::system(why),
-        cold: false,
-        figures: None,
-        lines: Vec::new(),
-    };
+    let done = job.unrun(Outcome::system(why));
     tell(site, number, What::Finished(done));
 }
 
-/// A closed channel means that nobody wants to know any more.
-pub(crate) fn tell(site: &Arc<Site>, number: Number, what: What) {
-    let _ = site.news.send(News(Box::new(Told {
-        site: site.clone(),
-        number,
-        what,
-    })));
-    site.doorbell.ring();
+/// Tells what an environment has to tell.
+pub(crate) fn tell(site: &Site, number: Number, what: What) {
+    site.voice.tell(site.spec.function_version(), number, what);
+}
+
+/// The way to the fabric's thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Voice {
+    pub news: crossbeam_channel::Sender<News>,
+    pub doorbell: Doorbell,
+}
+
+impl Voice {
+    /// A closed channel means that nobody wants to know any more.
+    pub fn tell(&self, function: FunctionVersion, number: Number, what: What) {
+        let _ = self.news.send(News(Box::new(Told {
+            function,
+            number,
+            what,
+        })));
+        self.doorbell.ring();
+    }
 }

@@ -13,6 +13,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use router::name::Version;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -103,13 +104,13 @@ impl Telemetry {
     }
 
     /// The event was handed out; told once, however often the runtime asks for it.
-    pub fn start(&mut self, id: &str, time: &str, trace: &str) {
+    pub fn start(&mut self, id: &str, version: Version, time: &str, trace: &str) {
         if self.running.as_deref() == Some(id) {
             return;
         }
         self.running = Some(id.to_owned());
         let tracing = json!({ "type": "X-Amzn-Trace-Id", "value": trace });
-        let record = json!({ "requestId": id, "version": "$LATEST", "tracing": tracing });
+        let record = json!({ "requestId": id, "version": version, "tracing": tracing });
         self.platform("start", time, record);
     }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::event::{Event, Failure, Lane, Payload};
-use crate::name::{FunctionName, Name, Seed, SourceName};
+use crate::name::{FunctionName, Name, Seed, SourceName, Version};
 use crate::time::Timestamp;
 
 /// Destinations one after the other before a chain counts as a loop (spec/lambda §11, about 16).
@@ -25,8 +25,8 @@ pub struct End<'a> {
     pub condition: &'static str,
     /// Times the function ran.
     pub executions: u32,
-    /// How the last execution ended; `None` if the function never ran.
-    pub last: Option<&'a Result<Payload, Failure>>,
+    /// The version that ran last, and how that ended; `None` if the function never ran.
+    pub last: Option<(Version, &'a Result<Payload, Failure>)>,
     /// Now.
     pub at: Timestamp,
     /// The function's ARN without a qualifier.
@@ -59,7 +59,7 @@ struct RequestContext<'a> {
 #[serde(rename_all = "camelCase")]
 struct ResponseContext {
     status_code: u16,
-    executed_version: &'static str,
+    executed_version: Version,
     #[serde(skip_serializing_if = "Option::is_none")]
     function_error: Option<&'static str>,
 }
@@ -78,6 +78,7 @@ pub fn follow_up(seed: Seed, from: &Event, hop: u32, to: FunctionName, record: P
         route: None,
         subject: format!("{SUBJECT}{}", from.to),
         to,
+        qualifier: None,
         lane: Lane::Queue,
         call: None,
         payload: record,
@@ -105,7 +106,7 @@ pub fn record(end: &End<'_>) -> Payload {
         timestamp: end.at.iso_millis(),
         request_context: RequestContext {
             request_id: end.event.id.as_str(),
-            function_arn: format!("{}:$LATEST", end.arn),
+            function_arn: format!("{}:{}", end.arn, end.event.qualifier()),
             condition: end.condition,
             approximate_invoke_count: end.executions,
         },
@@ -119,18 +120,22 @@ pub fn record(end: &End<'_>) -> Payload {
 }
 
 fn response(end: &End<'_>) -> (Option<ResponseContext>, Option<Box<RawValue>>) {
+    let (version, result) = match end.last {
+        Some((version, result)) => (version, result),
+        None => return (None, None),
+    };
     let context = |function_error| ResponseContext {
         status_code: 200,
-        executed_version: "$LATEST",
+        executed_version: version,
         function_error,
     };
-    match end.last {
-        Some(Ok(payload)) => (Some(context(None)), Some(raw(payload, "null"))),
-        Some(Err(Failure::Function(error))) => (
+    match result {
+        Ok(payload) => (Some(context(None)), Some(raw(payload, "null"))),
+        Err(Failure::Function(error)) => (
             Some(context(Some("Unhandled"))),
             Some(raw(&error.payload, "null")),
         ),
-        Some(Err(_)) | None => (None, None),
+        Err(_) => (None, None),
     }
 }
 
@@ -145,10 +150,11 @@ fn raw(body: &Bytes, if_empty: &str) -> Box<RawValue> {
 
 /// The dead-letter message as a queue's consumer receives it: the event as body, the error in attributes.
 pub fn dead_letter(end: &End<'_>) -> Payload {
-    let (code, message) = match end.last {
+    let (code, message) = match end.last.map(|(_, result)| result) {
         Some(Err(Failure::Function(error))) => ("200", error.error_message()),
         Some(Err(Failure::Throttled(_))) | None => ("429", "Rate Exceeded.".to_owned()),
         Some(Err(Failure::System(message))) => ("500", message.clone()),
+        Some(Err(Failure::Missing(arn))) => ("404", format!("Function not found: {arn}")),
         Some(Ok(_)) => ("200", String::new()),
     };
     let attribute = |kind: &str, value: &str| json!({ "DataType": kind, "StringValue": value });
@@ -184,6 +190,7 @@ mod tests {
             route: None,
             subject: String::new(),
             to: FunctionName::new("resize"),
+            qualifier: None,
             lane: Lane::Queue,
             call: None,
             payload: payload.into(),
@@ -195,7 +202,7 @@ mod tests {
             event,
             condition: "RetriesExhausted",
             executions: 3,
-            last,
+            last: last.map(|result| (Version::Latest, result)),
             at: Timestamp::from_millis(1_764_025_868_123),
             arn: "arn:aws:lambda:us-east-1:123456789012:function:resize".to_owned(),
         }
@@ -225,6 +232,23 @@ mod tests {
             Ok(expected.as_str()),
             "numbers keep their spelling"
         );
+    }
+
+    #[test]
+    fn a_record_names_what_was_asked_for_and_what_ran() {
+        let event = Event {
+            qualifier: Some("prod".into()),
+            ..event("{}")
+        };
+        let last = Ok(Payload::from_static(b"1"));
+        let mut end = end(&event, None);
+        end.last = Some((Version::Published(3), &last));
+        let record: serde_json::Value = serde_json::from_slice(&record(&end)).unwrap_or_default();
+        let arn = record["requestContext"]["functionArn"]
+            .as_str()
+            .unwrap_or_default();
+        assert!(arn.ends_with(":resize:prod"), "{arn}");
+        assert_eq!(record["responseContext"]["executedVersion"], "3");
     }
 
     #[test]

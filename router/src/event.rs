@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::name::{FunctionName, Name, RequestId, RouteName, SourceName};
+use crate::name::{FunctionName, FunctionVersion, LATEST, Name, RequestId, RouteName, SourceName, Version};
 use crate::time::Timestamp;
 
 /// A body kept exactly as received; re-serialising would change numbers and key order.
@@ -51,6 +51,8 @@ pub struct Event {
     pub subject: String,
     /// The function that gets it.
     pub to: FunctionName,
+    /// The version or alias, as it was asked for: `$LATEST`, `3`, `prod`.
+    pub qualifier: Option<Arc<str>>,
     /// How it travels.
     pub lane: Lane,
     /// What a caller said beside the event; `None` where nobody called.
@@ -59,11 +61,16 @@ pub struct Event {
     pub payload: Payload,
 }
 
+impl Event {
+    /// The qualifier that it goes by where one has to be: `$LATEST` if none was asked for.
+    pub fn qualifier(&self) -> &str {
+        self.qualifier.as_deref().unwrap_or(LATEST)
+    }
+}
+
 /// What the caller of a function may say beside the event (spec/lambda §5.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallDetails {
-    /// The qualifier as it was named, for the ARN that the handler sees.
-    pub qualifier: Option<String>,
     /// The decoded client context.
     pub client_context: Option<String>,
     /// Whether the caller wants the log's tail, with the figures of its REPORT line.
@@ -125,13 +132,18 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// An attempt that our side could not make.
-    pub fn system(why: &str) -> Self {
+    /// An attempt without an execution.
+    pub fn failed(failure: Failure) -> Self {
         Outcome {
-            result: Err(Failure::System(why.to_owned())),
+            result: Err(failure),
             duration: Duration::ZERO,
             log: Bytes::new(),
         }
+    }
+
+    /// An attempt that our side could not make.
+    pub fn system(why: &str) -> Self {
+        Outcome::failed(Failure::System(why.to_owned()))
     }
 }
 
@@ -144,6 +156,8 @@ pub enum Failure {
     Throttled(ThrottleReason),
     /// Our side failed (5xx), for example an environment could not be started. Not an attempt.
     System(String),
+    /// The function, the version or the alias does not exist (404): its ARN. Not an attempt.
+    Missing(String),
 }
 
 /// A function error: the caller sees HTTP 200, `X-Amz-Function-Error: Unhandled` and the payload verbatim.
@@ -206,6 +220,18 @@ pub struct Invocation {
     pub name: Name,
     /// The event; its id is the request id.
     pub event: Arc<Event>,
+    /// The version that runs it; an alias has chosen it for this attempt.
+    pub version: Version,
     /// When the event was accepted.
     pub accepted: Timestamp,
+}
+
+impl Invocation {
+    /// What an environment that takes it must run.
+    pub fn function(&self) -> FunctionVersion {
+        FunctionVersion {
+            function: self.event.to.clone(),
+            version: self.version,
+        }
+    }
 }

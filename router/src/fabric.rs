@@ -16,7 +16,7 @@ use crossbeam_channel::{Receiver, TryRecvError};
 use crate::arrivals::Arrivals;
 use crate::event::{Failure, Invocation, Lane, Outcome, Receipt, ReplyId};
 use crate::journal::{Body, Entry, Journal};
-use crate::name::SourceName;
+use crate::name::{SourceName, Version};
 use crate::router::{Action, Input, Router};
 use crate::time::Timestamp;
 
@@ -89,8 +89,8 @@ pub trait Hands {
     type News;
     /// Starts an attempt; never blocks.
     fn invoke(&mut self, now: Timestamp, invocation: Invocation);
-    /// Tells a caller.
-    fn reply(&mut self, to: ReplyId, outcome: Outcome);
+    /// Tells a caller, with the version that was chosen, if one was.
+    fn reply(&mut self, to: ReplyId, outcome: Outcome, version: Option<Version>);
     /// Tells a source that everything that came of an observation has ended.
     fn settle(&mut self, source: SourceName, receipt: Receipt);
     /// The journal has been written: what was settled up to here may be told.
@@ -223,7 +223,7 @@ impl<C: Clock<H::News>, H: Hands> Fabric<C, H> {
     pub fn schedule(&mut self, at: Timestamp, input: Input) {
         let rank = match input {
             Input::Finished { .. } => 0,
-            Input::Observed(_) | Input::Invoked(_) => 1,
+            Input::Observed(_) | Input::Invoked(_) | Input::Configured { .. } => 1,
             Input::Close | Input::Stop => 3,
         };
         self.serial += 1;
@@ -326,7 +326,7 @@ impl<C: Clock<H::News>, H: Hands> Fabric<C, H> {
             }
             match action {
                 Action::Invoke(invocation) => self.hands.invoke(now, invocation),
-                Action::Reply { to, outcome } => self.hands.reply(to, outcome),
+                Action::Reply { to, outcome, version } => self.hands.reply(to, outcome, version),
                 Action::Settle { source, receipt } => self.hands.settle(source, receipt),
                 _ => {}
             }
@@ -355,6 +355,7 @@ fn entry(action: &Action) -> Option<Entry> {
             route: event.route.clone(),
             subject: event.subject.clone(),
             to: event.to.clone(),
+            qualifier: event.qualifier.clone(),
             lane: match event.lane {
                 Lane::Reply(_) => "reply",
                 Lane::Queue => "queue",
@@ -367,6 +368,7 @@ fn entry(action: &Action) -> Option<Entry> {
             name: invocation.name.clone(),
             event: invocation.event.name.clone(),
             function: invocation.event.to.clone(),
+            version: (!invocation.version.is_latest()).then_some(invocation.version),
             attempt: invocation.attempt.number,
         },
         Action::Ended {
@@ -388,6 +390,7 @@ fn entry(action: &Action) -> Option<Entry> {
                 Err(Failure::Function(error)) => Body::of(&error.payload),
                 Err(Failure::Throttled(reason)) => Body::string(&format!("{reason:?}")),
                 Err(Failure::System(message)) => Body::string(message),
+                Err(Failure::Missing(arn)) => Body::string(&format!("Function not found: {arn}")),
             },
         },
         Action::Wait { event, due, why } => Entry::Retry {
@@ -411,6 +414,10 @@ fn entry(action: &Action) -> Option<Entry> {
             executions: *executions,
             to: to.clone(),
         },
+        Action::Configured { function, what } => Entry::Config {
+            function: function.clone(),
+            what: what.clone(),
+        },
         Action::Ignored(attempt) => Entry::Late {
             delivery: attempt.delivery,
             attempt: attempt.number,
@@ -430,6 +437,6 @@ pub fn outcome_word(outcome: &Outcome) -> &'static str {
             ErrorKind::Crash => "crash",
         },
         Err(Failure::Throttled(_)) => "throttled",
-        Err(Failure::System(_)) => "system",
+        Err(Failure::System(_) | Failure::Missing(_)) => "system",
     }
 }

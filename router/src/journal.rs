@@ -13,11 +13,12 @@
 //! and the verdict entries `check` and `end` stay outside the trace hash.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::event::Payload;
-use crate::name::{FunctionName, Name, RequestId, RouteName, SinkName, SourceName, hex, unhex};
+use crate::name::{FunctionName, Name, RequestId, RouteName, SinkName, SourceName, Version, hex, unhex};
 use crate::time::Timestamp;
 
 /// The version of the format; readers accept all older ones and keep entries they do not know.
@@ -90,6 +91,9 @@ pub enum Entry {
         subject: String,
         /// The function it goes to.
         to: FunctionName,
+        /// The version or alias, if one was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        qualifier: Option<Arc<str>>,
         /// `reply`, `queue` or `stream`.
         lane: String,
         /// The event document.
@@ -103,6 +107,9 @@ pub enum Entry {
         event: Name,
         /// The function.
         function: FunctionName,
+        /// The version that runs, unless it is `$LATEST`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<Version>,
         /// Number of the attempt, from 1; throttles and system errors count.
         attempt: u32,
     },
@@ -146,8 +153,8 @@ pub enum Entry {
         /// The event.
         event: Name,
         /// `success`, or AWS's condition: `RetriesExhausted`, `EventAgeExceeded`,
-        /// `ZeroReservedConcurrency`; `failed` where a caller was told instead; `stopped` when the run
-        /// ended first.
+        /// `ZeroReservedConcurrency`; `failed` where a caller was told instead; `deleted` where its function
+        /// was; `stopped` when the run ended first.
         how: String,
         /// Times the function ran for it.
         executions: u32,
@@ -162,6 +169,13 @@ pub enum Entry {
         event: Name,
         /// The record.
         body: Body,
+    },
+    /// A function was made, changed or deleted; it holds for every attempt from here on.
+    Config {
+        /// The function.
+        function: FunctionName,
+        /// What was done, for people.
+        what: String,
     },
     /// A fault was injected.
     Fault {

@@ -16,3 +16,4 @@ pub mod retry;
 pub mod router;
 pub mod settings;
 pub mod time;
+mod version;

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::version::{BadVersion, FunctionVersion, LATEST, Version};
+
 /// A causal name, unique within one run.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -55,6 +57,18 @@ impl Seed {
         hasher.update(&self.0.to_le_bytes());
         hasher.update(name.as_bytes());
         *hasher.finalize().as_bytes()
+    }
+
+    /// A number from 0 to below 1 that depends on the seed and `name` only.
+    #[expect(clippy::cast_precision_loss, reason = "53 bits, which is what fits")]
+    pub fn chance(self, name: &str) -> f64 {
+        let bytes = self.bytes(name);
+        let bits = bytes
+            .iter()
+            .take(8)
+            .fold(0_u64, |bits, b| bits << 8 | u64::from(*b))
+            >> 11;
+        bits as f64 / (1_u64 << 53) as f64
     }
 
     /// The version 4 UUID of `name`, as AWS spells request ids.

@@ -92,7 +92,7 @@ impl RetryPolicy {
                 }
                 self.delay_after(history.executions)
             }
-            Failure::Throttled(_) | Failure::System(_) => backoff(history.refusals),
+            Failure::Throttled(_) | Failure::System(_) | Failure::Missing(_) => backoff(history.refusals),
         };
         let next = now + wait;
         if next.since(history.accepted) > self.max_age {

@@ -11,174 +11,26 @@
 //! [`Action`]s in the order in which they were made; nothing is done here. Rules: an event ends, ends once,
 //! never starts an attempt past its age, and a late outcome changes nothing.
 
+mod changing;
+mod delivery;
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::capacity::Capacity;
 use crate::destination::{self, End, MAX_HOPS};
-use crate::event::{
-    AttemptId, Event, Failure, Invocation, Lane, Observation, Outcome, Payload, Receipt, ReplyId,
-};
-use crate::name::{FunctionName, Name, Seed, SinkName, SourceName};
+use crate::event::{AttemptId, Event, Failure, Invocation, Lane, Observation, Outcome, Payload, ReplyId};
+use crate::name::{Name, Seed, SinkName, Version};
 use crate::observed::{Observed, Origin};
 use crate::retry::{Condition, History, RetryPolicy, Verdict};
-use crate::settings::{Destination, Function, Settings};
+use crate::settings::{Asynchronous, Destination, Settings};
 use crate::time::Timestamp;
 
-/// What goes in.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// A source saw something.
-    Observed(Observation),
-    /// Somebody calls a function directly.
-    Invoked(Event),
-    /// An attempt ended.
-    Finished {
-        /// Which attempt; one that does not run any more is ignored.
-        attempt: AttemptId,
-        /// How.
-        outcome: Outcome,
-        /// Where it ran; `None` if it never ran.
-        ran: Option<Ran>,
-    },
-    /// The run is about to end: from here on no attempt starts. What runs may still end, and what was let in is
-    /// still accepted.
-    Close,
-    /// The run ends: whatever is open ends as `stopped`. A source is not told that it is over, so that it may tell of
-    /// it again in its next run.
-    Stop,
-}
+use changing::DELETED;
+use delivery::{Cause, Delivery, State};
 
-impl Input {
-    /// The bytes of its payloads, which are what an input weighs.
-    pub fn bytes(&self) -> usize {
-        match self {
-            Input::Observed(observation) => observation.events.iter().map(|e| e.payload.len()).sum(),
-            Input::Invoked(event) => event.payload.len(),
-            Input::Finished { .. } | Input::Close | Input::Stop => 0,
-        }
-    }
-}
-
-/// Where an attempt ran.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ran {
-    /// The environment, `env:<function>/<n>`.
-    pub environment: Name,
-    /// Whether it was made for this attempt.
-    pub cold: bool,
-}
-
-/// What comes out.
-#[derive(Clone, Debug)]
-pub enum Action {
-    /// A source's observation was taken in; for the journal.
-    Seen(Observation),
-    /// An event was accepted; for the journal.
-    Accepted(Arc<Event>),
-    /// Run an attempt.
-    Invoke(Invocation),
-    /// An attempt ended; for the journal.
-    Ended {
-        /// The attempt.
-        name: Name,
-        /// The event.
-        event: Name,
-        /// The function.
-        function: FunctionName,
-        /// How.
-        outcome: Outcome,
-        /// Where.
-        ran: Option<Ran>,
-    },
-    /// The event waits; for the journal, the router itself keeps the time.
-    Wait {
-        /// The event.
-        event: Name,
-        /// Until when.
-        due: Timestamp,
-        /// Why.
-        why: String,
-    },
-    /// Tell the caller.
-    Reply {
-        /// Which caller.
-        to: ReplyId,
-        /// What.
-        outcome: Outcome,
-    },
-    /// Put a record into a sink.
-    Send {
-        /// Which sink.
-        sink: SinkName,
-        /// The event it is about.
-        event: Name,
-        /// The record.
-        record: Payload,
-    },
-    /// The event ended; for the journal.
-    Done {
-        /// The event.
-        event: Name,
-        /// `success` or why not.
-        how: &'static str,
-        /// Times the function ran.
-        executions: u32,
-        /// Where its record went.
-        to: String,
-    },
-    /// Everything that came of an observation has ended: its events, and those that destinations made of them.
-    Settle {
-        /// The source.
-        source: SourceName,
-        /// Its mark.
-        receipt: Receipt,
-    },
-    /// An outcome came too late and changed nothing; for the journal.
-    Ignored(AttemptId),
-}
-
-#[derive(Debug)]
-struct Delivery {
-    event: Arc<Event>,
-    /// Where it came from; what destinations make of it inherits it.
-    from: Cause,
-    accepted: Timestamp,
-    attempts: u32,
-    executions: u32,
-    refusals: u32,
-    last: Option<Result<Payload, Failure>>,
-    state: State,
-}
-
-/// What led to an event.
-#[derive(Clone, Debug, Default)]
-struct Cause {
-    /// Destinations, one after the other.
-    hops: u32,
-    /// The observation at the beginning; `None` for a call.
-    origin: Option<Origin>,
-}
-
-impl Delivery {
-    fn last_bytes(&self) -> usize {
-        match &self.last {
-            Some(Ok(payload)) => payload.len(),
-            Some(Err(Failure::Function(error))) => error.payload.len(),
-            _ => 0,
-        }
-    }
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum State {
-    /// May start; waits for a slot on this machine.
-    Due,
-    /// An attempt runs; its number is `attempts`.
-    Running,
-    /// Waits for its next attempt.
-    Waiting { until: Timestamp },
-}
+pub use words::{Action, Input, Ran};
 
 /// The state machine.
 pub struct Router {
@@ -250,6 +102,11 @@ impl Router {
                 outcome,
                 ran,
             } => self.finished(now, attempt, outcome, ran),
+            Input::Configured {
+                function,
+                settings,
+                what,
+            } => self.configured(function, settings, what),
             Input::Close => self.closing = true,
             Input::Stop => self.stop(),
         }
@@ -313,25 +170,17 @@ impl Router {
         self.next += 1;
         self.actions.push_back(Action::Accepted(Arc::clone(&event)));
         let refused = match event.lane {
-            Lane::Queue | Lane::Reply(_) if self.settings.functions.contains_key(&event.to) => None,
-            Lane::Stream(_) => Some("the stream lane is not built yet".to_owned()),
-            _ => Some(format!("function {} does not exist", event.to)),
+            Lane::Stream(_) => Some(Failure::System("the stream lane is not built yet".to_owned())),
+            Lane::Queue | Lane::Reply(_) => {
+                let found = self.resolve(&event, event.name.as_str());
+                found.is_none().then(|| Failure::Missing(self.asked_arn(&event)))
+            }
         };
-        let delivery = Delivery {
-            event,
-            from,
-            accepted: now,
-            attempts: 0,
-            executions: 0,
-            refusals: 0,
-            last: None,
-            state: State::Due,
-        };
+        let delivery = Delivery::new(event, from, now);
         if let Some(why) = refused {
-            return self.refuse(delivery, why);
+            return self.refuse(delivery, why, "failed");
         }
-        let zero = self.function(&delivery.event.to).reserved == Some(0);
-        if zero && delivery.event.lane == Lane::Queue {
+        if self.is_hopeless(&delivery) {
             return self.give_up(now, delivery, Condition::ZeroReservedConcurrency);
         }
         let queue = match delivery.event.lane {
@@ -365,46 +214,44 @@ impl Router {
         if let Some(delivery) = self.take_expired(now, id) {
             return self.give_up(now, delivery, Condition::EventAgeExceeded);
         }
-        let Some(delivery) = self.deliveries.get_mut(&id) else {
+        let Some(mut delivery) = self.deliveries.remove(&id) else {
             return;
         };
-        delivery.attempts += 1;
-        let invocation = Invocation {
-            attempt: AttemptId {
-                delivery: id,
-                number: delivery.attempts,
-            },
-            name: Name::new(format!(
-                "inv:{}/{}#{}",
-                delivery.event.to,
-                delivery.event.name.path(),
-                delivery.attempts
-            )),
-            event: delivery.event.clone(),
-            accepted: delivery.accepted,
+        if self.is_hopeless(&delivery) {
+            return self.give_up(now, delivery, Condition::ZeroReservedConcurrency);
+        }
+        let number = delivery.attempts + 1;
+        let event = Arc::clone(&delivery.event);
+        let name = attempt_name(&event, number);
+        let Some(version) = self.resolve(&event, name.as_str()) else {
+            let why = Failure::Missing(self.asked_arn(&event));
+            return self.refuse(delivery, why, DELETED);
         };
-        let admitted = self.capacity.take(&delivery.event.to);
-        delivery.state = State::Running;
-        match admitted {
-            Ok(()) => {
+        delivery.attempts = number;
+        delivery.version = Some(version);
+        match self.capacity.take(&event.to, version) {
+            Ok(place) => {
+                delivery.state = State::Running(place);
                 self.running += 1;
-                self.actions.push_back(Action::Invoke(invocation));
+                self.actions.push_back(Action::Invoke(Invocation {
+                    attempt: AttemptId { delivery: id, number },
+                    name,
+                    accepted: delivery.accepted,
+                    event,
+                    version,
+                }));
+                self.deliveries.insert(id, delivery);
             }
             Err(reason) => {
-                let result = Err(Failure::Throttled(reason));
-                let outcome = Outcome {
-                    result,
-                    duration: std::time::Duration::ZERO,
-                    log: Payload::new(),
-                };
+                let outcome = Outcome::failed(Failure::Throttled(reason));
                 self.actions.push_back(Action::Ended {
-                    name: invocation.name,
-                    event: delivery.event.name.clone(),
-                    function: delivery.event.to.clone(),
+                    name,
+                    event: event.name.clone(),
+                    function: event.to.clone(),
                     outcome: outcome.clone(),
                     ran: None,
                 });
-                self.judge(now, id, outcome);
+                self.judge(now, id, delivery, outcome);
             }
         }
     }
@@ -412,7 +259,7 @@ impl Router {
     /// Takes out an event that grew too old while it waited for a slot; retries look ahead and never do.
     fn take_expired(&mut self, now: Timestamp, id: u64) -> Option<Delivery> {
         let delivery = self.deliveries.get(&id).filter(|d| d.event.lane == Lane::Queue)?;
-        let max_age = self.function(&delivery.event.to).retry.max_age;
+        let max_age = self.asynchronous(&delivery.event).retry.max_age;
         if now.since(delivery.accepted) <= max_age {
             return None;
         }
@@ -420,60 +267,53 @@ impl Router {
     }
 
     fn finished(&mut self, now: Timestamp, attempt: AttemptId, outcome: Outcome, ran: Option<Ran>) {
-        let current = self.deliveries.get(&attempt.delivery);
-        let fits = |d: &&Delivery| d.state == State::Running && d.attempts == attempt.number;
-        let Some(delivery) = current.filter(fits) else {
-            self.actions.push_back(Action::Ignored(attempt));
-            return;
+        let id = attempt.delivery;
+        let Some(mut delivery) = self.deliveries.remove(&id) else {
+            return self.actions.push_back(Action::Ignored(attempt));
         };
-        let (event, function) = (delivery.event.name.clone(), delivery.event.to.clone());
-        self.capacity.give_back(&function);
+        let (place, deserted) = match std::mem::replace(&mut delivery.state, State::Due) {
+            State::Running(place) if delivery.attempts == attempt.number => (place, false),
+            State::Deserted(place) if delivery.attempts == attempt.number => (place, true),
+            other => {
+                delivery.state = other;
+                self.deliveries.insert(id, delivery);
+                return self.actions.push_back(Action::Ignored(attempt));
+            }
+        };
+        self.capacity.give_back(place);
         self.running -= 1;
-        let name = Name::new(format!("inv:{function}/{}#{}", event.path(), attempt.number));
+        let event = Arc::clone(&delivery.event);
         self.actions.push_back(Action::Ended {
-            name,
-            event,
-            function,
+            name: attempt_name(&event, attempt.number),
+            event: event.name.clone(),
+            function: event.to.clone(),
             outcome: outcome.clone(),
             ran,
         });
-        self.judge(now, attempt.delivery, outcome);
+        match deserted {
+            true => self.desert(delivery, outcome),
+            false => self.judge(now, id, delivery, outcome),
+        }
     }
 
-    /// Decides what an outcome means for its delivery, which is taken out and put back if it goes on.
-    fn judge(&mut self, now: Timestamp, id: u64, outcome: Outcome) {
-        let Some(mut delivery) = self.deliveries.remove(&id) else {
-            return;
-        };
+    /// Counts how an attempt ended.
+    fn note(&mut self, delivery: &mut Delivery, outcome: &Outcome) {
         self.held -= delivery.last_bytes();
-        match &outcome.result {
-            Ok(_) | Err(Failure::Function(_)) => {
-                delivery.executions += 1;
-                delivery.refusals = 0;
-                delivery.last = Some(outcome.result.clone());
-            }
-            Err(_) => {
-                delivery.refusals += 1;
-                if delivery.executions == 0 {
-                    delivery.last = Some(outcome.result.clone());
-                }
-            }
-        }
+        delivery.note(delivery.version.unwrap_or_default(), &outcome.result);
         self.held += delivery.last_bytes();
+    }
+
+    /// Decides what an outcome means for its delivery, which is put back if it goes on.
+    fn judge(&mut self, now: Timestamp, id: u64, mut delivery: Delivery, outcome: Outcome) {
+        self.note(&mut delivery, &outcome);
         if let Lane::Reply(to) = delivery.event.lane {
-            let how = if outcome.result.is_ok() {
-                "success"
-            } else {
-                "failed"
-            };
-            self.actions.push_back(Action::Reply { to, outcome });
-            return self.done(&delivery, how, "caller".to_owned());
+            return self.answer(&delivery, to, outcome);
         }
         let failure = match outcome.result {
             Ok(_) => return self.succeed(now, delivery),
             Err(failure) => failure,
         };
-        let policy = self.function(&delivery.event.to).retry.clone();
+        let policy = &self.asynchronous(&delivery.event).retry;
         let history = History {
             accepted: delivery.accepted,
             executions: delivery.executions,
@@ -481,7 +321,7 @@ impl Router {
         };
         match policy.after(history, &failure, now) {
             Verdict::RetryAt(due) => {
-                let why = waiting_because(&policy, history, &failure);
+                let why = waiting_because(policy, history, &failure);
                 self.actions.push_back(Action::Wait {
                     event: delivery.event.name.clone(),
                     due,
@@ -495,8 +335,16 @@ impl Router {
         }
     }
 
+    /// Tells the caller, which ends the event.
+    fn answer(&mut self, delivery: &Delivery, to: ReplyId, outcome: Outcome) {
+        let how = Delivery::told(&outcome.result);
+        let version = delivery.version;
+        self.actions.push_back(Action::Reply { to, outcome, version });
+        self.done(delivery, how, "caller".to_owned());
+    }
+
     fn succeed(&mut self, now: Timestamp, delivery: Delivery) {
-        let destination = self.function(&delivery.event.to).on_success.clone();
+        let destination = self.asynchronous(&delivery.event).on_success.clone();
         let mut to = destination
             .as_ref()
             .map_or_else(|| "nowhere".to_owned(), Destination::to_string);
@@ -510,8 +358,8 @@ impl Router {
     }
 
     fn give_up(&mut self, now: Timestamp, delivery: Delivery, condition: Condition) {
-        let function = self.function(&delivery.event.to);
-        let (destination, dead_letter) = (function.on_failure.clone(), function.dead_letter.clone());
+        let destination = self.asynchronous(&delivery.event).on_failure.clone();
+        let dead_letter = self.dead_letter(&delivery);
         let mut to: Vec<String> = Vec::new();
         if let Some(sink) = dead_letter {
             to.push(sink.to_string());
@@ -541,13 +389,16 @@ impl Router {
                 let event = delivery.event.name.clone();
                 self.actions.push_back(Action::Send { sink, event, record });
             }
-            Destination::Function(_) if delivery.from.hops >= MAX_HOPS => return false,
-            Destination::Function(function) => {
+            Destination::Function { .. } if delivery.from.hops >= MAX_HOPS => return false,
+            Destination::Function { name, qualifier } => {
                 let from = Cause {
                     hops: delivery.from.hops + 1,
                     origin: delivery.from.origin.clone(),
                 };
-                let event = destination::follow_up(self.seed, &delivery.event, from.hops, function, record);
+                let event = Event {
+                    qualifier,
+                    ..destination::follow_up(self.seed, &delivery.event, from.hops, name, record)
+                };
                 // The event that sent it ends first; its observation is not over for that.
                 if let Some(origin) = &from.origin {
                     self.observed.hold(origin);
@@ -558,14 +409,18 @@ impl Router {
         true
     }
 
-    fn refuse(&mut self, delivery: Delivery, why: String) {
-        let outcome = Outcome::system(&why);
+    /// Ends an event without an attempt, in these words for its caller.
+    fn refuse(&mut self, delivery: Delivery, why: Failure, how: &'static str) {
         let mut to = "nowhere".to_owned();
         if let Lane::Reply(reply) = delivery.event.lane {
-            self.actions.push_back(Action::Reply { to: reply, outcome });
+            self.actions.push_back(Action::Reply {
+                to: reply,
+                outcome: Outcome::failed(why),
+                version: None,
+            });
             to = "caller".to_owned();
         }
-        self.done(&delivery, "failed", to);
+        self.done(&delivery, how, to);
     }
 
     fn stop(&mut self) {
@@ -579,8 +434,11 @@ impl Router {
             let mut to = "nowhere";
             if let Lane::Reply(reply) = delivery.event.lane {
                 to = "caller";
-                let outcome = Outcome::system("the fabric stopped");
-                self.actions.push_back(Action::Reply { to: reply, outcome });
+                self.actions.push_back(Action::Reply {
+                    to: reply,
+                    outcome: Outcome::system("the fabric stopped"),
+                    version: None,
+                });
             }
             self.done(&delivery, "stopped", to.to_owned());
         }
@@ -605,18 +463,48 @@ impl Router {
             event: &delivery.event,
             condition,
             executions: delivery.executions,
-            last: delivery.last.as_ref(),
+            last: delivery.last.as_ref().map(|last| (last.version, &last.result)),
             at,
             arn: self.settings.arn(&delivery.event.to),
         }
     }
 
-    fn function(&self, name: &FunctionName) -> &Function {
-        self.settings
-            .functions
-            .get(name)
-            .expect("an event is accepted only for a function that exists")
+    /// The version that an attempt runs: `name` decides where an alias has a choice. `None` if there is none (any more).
+    fn resolve(&self, event: &Event, name: &str) -> Option<Version> {
+        let function = self.settings.functions.get(&event.to)?;
+        function.resolve(event.qualifier(), self.seed.chance(name))
     }
+
+    /// Whether its function lets nothing run, which ends an asynchronous event at once (spec/lambda §9.1).
+    fn is_hopeless(&self, delivery: &Delivery) -> bool {
+        let function = self.settings.functions.get(&delivery.event.to);
+        let reserved = function.and_then(|function| function.reserved);
+        delivery.event.lane == Lane::Queue && reserved == Some(0)
+    }
+
+    fn asynchronous(&self, event: &Event) -> &Asynchronous {
+        let function = self.settings.functions.get(&event.to);
+        function.map_or(Asynchronous::default_settings(), |f| {
+            f.asynchronous(event.qualifier())
+        })
+    }
+
+    /// The dead-letter target of the version that was to run.
+    fn dead_letter(&self, delivery: &Delivery) -> Option<SinkName> {
+        let function = self.settings.functions.get(&delivery.event.to)?;
+        let version = delivery.version;
+        let version = version.or_else(|| self.resolve(&delivery.event, delivery.event.name.as_str()))?;
+        function.versions.get(&version)?.dead_letter.clone()
+    }
+
+    /// What was asked for, as an ARN that always has a qualifier.
+    fn asked_arn(&self, event: &Event) -> String {
+        format!("{}:{}", self.settings.arn(&event.to), event.qualifier())
+    }
+}
+
+fn attempt_name(event: &Event, number: u32) -> Name {
+    Name::new(format!("inv:{}/{}#{number}", event.to, event.name.path()))
 }
 
 /// Says in people's words why an event waits.
@@ -628,5 +516,6 @@ fn waiting_because(policy: &RetryPolicy, history: History, failure: &Failure) ->
         ),
         Failure::Throttled(reason) => format!("throttled {}×: {reason:?}", history.refusals),
         Failure::System(message) => format!("system error {}×: {message}", history.refusals),
+        Failure::Missing(arn) => format!("not found {}×: {arn}", history.refusals),
     }
 }

@@ -13,6 +13,7 @@ fn input(name: &str, bytes: usize) -> Input {
         route: None,
         subject: String::new(),
         to: FunctionName::new("f"),
+        qualifier: None,
         lane: Lane::Queue,
         call: None,
         payload: vec![b'1'; bytes].into(),

@@ -3,6 +3,8 @@
 //! Invariants: an event ends; it ends once; no attempt starts past the event's maximum age; at most
 //! `1 + retries` executions; a late outcome changes nothing; the account never runs more than it may.
 
+mod odometer;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,45 +15,13 @@ use router::event::{
 use router::name::{FunctionName, Name, Seed, SinkName, SourceName};
 use router::retry::RetryPolicy;
 use router::router::{Action, Input, Router};
-use router::settings::{Destination, Function, Settings};
+use router::settings::{Asynchronous, Destination, Function, Settings, VersionSettings};
 use router::time::Timestamp;
+
+use odometer::Odometer;
 
 const T0: Timestamp = Timestamp::VIRTUAL_START;
 const TOOK: Duration = Duration::from_millis(10);
-
-/// Enumerates every sequence of choices: the smallest exhaustive generator there is.
-/// (After an idea in TigerBeetle's exhaustigen: replay a prefix, then count up like an odometer.)
-#[derive(Default)]
-struct Odometer {
-    digits: Vec<(usize, usize)>,
-    at: usize,
-    started: bool,
-}
-
-impl Odometer {
-    fn next_run(&mut self) -> bool {
-        if !self.started {
-            self.started = true;
-            return true;
-        }
-        self.at = 0;
-        while let Some((digit, options)) = self.digits.pop() {
-            if digit + 1 < options {
-                self.digits.push((digit + 1, options));
-                return true;
-            }
-        }
-        false
-    }
-
-    fn choose(&mut self, options: usize) -> usize {
-        if self.at == self.digits.len() {
-            self.digits.push((0, options));
-        }
-        self.at += 1;
-        self.digits[self.at - 1].0
-    }
-}
 
 fn event(n: u32, lane: Lane) -> Event {
     let name = format!("evt:t/{n}");
@@ -62,6 +32,7 @@ fn event(n: u32, lane: Lane) -> Event {
         route: None,
         subject: String::new(),
         to: FunctionName::new("f"),
+        qualifier: None,
         lane,
         call: None,
         payload: Payload::from_static(b"{}"),
@@ -95,7 +66,7 @@ fn results() -> [Result<Payload, Failure>; 4] {
 }
 
 fn router(retries: u32, max_age: u64, concurrency: u32, slots: Option<u32>) -> Router {
-    let function = Function {
+    let asynchronous = Asynchronous {
         retry: RetryPolicy {
             retries,
             max_age: Duration::from_secs(max_age),
@@ -103,8 +74,8 @@ fn router(retries: u32, max_age: u64, concurrency: u32, slots: Option<u32>) -> R
         },
         on_success: Some(Destination::Sink(SinkName::new("good"))),
         on_failure: Some(Destination::Sink(SinkName::new("bad"))),
-        ..Function::default()
     };
+    let function = Function::unversioned(VersionSettings::default(), asynchronous);
     let settings = Settings {
         functions: BTreeMap::from([(FunctionName::new("f"), function)]),
         concurrency,
@@ -150,7 +121,7 @@ impl Seen {
                 Action::Reply { .. } => self.replies += 1,
                 Action::Ignored(_) => self.ignored += 1,
                 Action::Settle { receipt, .. } => self.settled.push(receipt),
-                Action::Seen(_) | Action::Accepted(_) | Action::Wait { .. } => {}
+                Action::Seen(_) | Action::Accepted(_) | Action::Wait { .. } | Action::Configured { .. } => {}
             }
         }
     }
@@ -371,8 +342,13 @@ fn destinations_that_lead_in_a_circle_end() {
     let mut settings = router(2, 21_600, 1000, None).settings().clone();
     let circle = |to: &str| Function {
         reserved: Some(0),
-        on_failure: Some(Destination::Function(FunctionName::new(to))),
-        ..Function::default()
+        ..Function::unversioned(
+            VersionSettings::default(),
+            Asynchronous {
+                on_failure: Some(Destination::function(FunctionName::new(to))),
+                ..Asynchronous::default()
+            },
+        )
     };
     settings.functions = [
         (FunctionName::new("f"), circle("g")),
@@ -436,10 +412,11 @@ fn an_observation_is_over_when_the_last_of_its_events_has_ended() {
 #[test]
 fn an_observation_is_not_over_before_what_its_destination_made_of_it() {
     let mut settings = router(0, 21_600, 1000, None).settings().clone();
-    let next = Function {
-        on_success: Some(Destination::Function(FunctionName::new("g"))),
-        ..Function::default()
+    let next = Asynchronous {
+        on_success: Some(Destination::function(FunctionName::new("g"))),
+        ..Asynchronous::default()
     };
+    let next = Function::unversioned(VersionSettings::default(), next);
     settings.functions = [
         (FunctionName::new("f"), next),
         (FunctionName::new("g"), Function::default()),

@@ -11,7 +11,7 @@ use router::arrivals::Arrivals;
 use router::event::{AttemptId, Event, Invocation, Lane, Observation, Outcome, Payload, Receipt, ReplyId};
 use router::fabric::{Clock, Fabric, Hands, Heard, Inbox, Turn, WaitFor, Wake};
 use router::journal::{Entry, Journal, Line, Recorder};
-use router::name::{FunctionName, Name, Seed, SourceName};
+use router::name::{FunctionName, Name, Seed, SourceName, Version};
 use router::router::{Input, Router};
 use router::settings::{Function, Settings};
 use router::time::Timestamp;
@@ -54,7 +54,7 @@ impl Hands for Told {
             .push(format!("runs {}", invocation.event.name));
     }
 
-    fn reply(&mut self, to: ReplyId, outcome: Outcome) {
+    fn reply(&mut self, to: ReplyId, outcome: Outcome, _version: Option<Version>) {
         let how = outcome.result.is_ok();
         self.story.borrow_mut().push(format!("tells {} {how}", to.0));
     }
@@ -187,6 +187,7 @@ fn event(name: &str, lane: Lane, payload: &'static [u8]) -> Event {
         route: None,
         subject: String::new(),
         to: FunctionName::new("f"),
+        qualifier: None,
         lane,
         call: None,
         payload: Payload::from_static(payload),

@@ -5,6 +5,8 @@
 
 pub mod error;
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -137,6 +139,7 @@ pub fn event(
     seed: Seed,
     name: &str,
     to: &FunctionName,
+    qualifier: Option<Arc<str>>,
     lane: Lane,
     call: CallDetails,
     payload: Payload,
@@ -148,6 +151,7 @@ pub fn event(
         route: None,
         subject: to.to_string(),
         to: to.clone(),
+        qualifier,
         lane,
         call: Some(Box::new(call)),
         payload,
@@ -175,6 +179,7 @@ pub fn answer(outcome: Outcome) -> Result<Answer, ApiError> {
         Err(Failure::Function(error)) => (error.payload, Some("Unhandled")),
         Err(Failure::Throttled(reason)) => return Err(ApiError::throttled(&format!("{reason:?}"))),
         Err(Failure::System(message)) => return Err(ApiError::service(&message)),
+        Err(Failure::Missing(arn)) => return Err(ApiError::not_found(&arn)),
     };
     Ok(Answer {
         payload,
@@ -272,5 +277,7 @@ mod tests {
             told(Failure::System("no".to_owned())),
             Some((500, system.to_owned()))
         );
+        let missing = told(Failure::Missing("arn:f:3".to_owned()));
+        assert!(missing.is_some_and(|(status, body)| status == 404 && body.contains("arn:f:3")));
     }
 }

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use executor::{FunctionSpec, Runtime, StartError};
-use router::name::{FunctionName, Seed, SinkName, SourceName};
+use router::name::{FunctionName, Seed, SinkName, SourceName, Version};
 use router::retry::RetryPolicy;
-use router::settings::{ACCOUNT_CONCURRENCY, Destination, Function, Settings};
+use router::settings::{ACCOUNT_CONCURRENCY, Asynchronous, Destination, Function, Settings, VersionSettings};
 use router::time::Timestamp;
 use sources::catalog::{self, OpenSource, Opener};
 use sources::source::{Bell, Site, Source, SourceError, Subscription};
@@ -70,7 +70,7 @@ fn router_function(scenario: &Scenario, f: &function::Function, out: &mut Vec<Di
         let name = name.as_ref()?.value.as_str();
         Some(match scenario.sinks.contains_key(name) {
             true => Destination::Sink(SinkName::new(name)),
-            false => Destination::Function(FunctionName::new(name)),
+            false => Destination::function(FunctionName::new(name)),
         })
     };
     let dead_letter = f.dead_letter.as_ref().and_then(|name| {
@@ -95,16 +95,22 @@ fn router_function(scenario: &Scenario, f: &function::Function, out: &mut Vec<Di
         let what = "You can't specify the function as a destination for itself.";
         out.push(Diagnostic::new("E105", what).at(name.span, "the function itself"));
     }
-    Function {
+    let asynchronous = Asynchronous {
         retry: RetryPolicy {
             retries: f.retry.max.into(),
             delays: f.retry.delay.clone(),
             max_age: f.max_event_age,
         },
-        reserved: f.concurrency,
         on_success: destination(&f.on_success),
         on_failure: destination(&f.on_failure),
+    };
+    let latest = VersionSettings {
         dead_letter,
+        provisioned: 0,
+    };
+    Function {
+        reserved: f.concurrency,
+        ..Function::unversioned(latest, asynchronous)
     }
 }
 
@@ -158,12 +164,14 @@ pub fn functions(
             .collect();
         specs.push(FunctionSpec {
             name: f.name.value.clone(),
+            version: Version::Latest,
             runtime,
             handler,
             code: absolute(&f.code.value),
             memory: f.memory,
             ephemeral_storage: f.ephemeral_storage,
             logging: f.logging,
+            log_group: None,
             freeze: f.freeze,
             timeout: f.timeout,
             environment,

@@ -12,6 +12,7 @@ fn event(n: u32) -> Entry {
         route: Some(RouteName::new("r")),
         subject: String::new(),
         to: FunctionName::new("resize"),
+        qualifier: None,
         lane: "queue".to_owned(),
         body: Body::string(""),
     }
@@ -30,6 +31,7 @@ fn record(n: u32, hop: u32, from: &str, to: &str) -> Entry {
         route: None,
         subject: String::new(),
         to: FunctionName::new(from),
+        qualifier: None,
         lane: Lane::Queue,
         call: None,
         payload: Payload::new(),
@@ -42,6 +44,7 @@ fn record(n: u32, hop: u32, from: &str, to: &str) -> Entry {
         route: None,
         subject: event.subject,
         to: event.to,
+        qualifier: None,
         lane: "queue".to_owned(),
         body: Body::string(""),
     }

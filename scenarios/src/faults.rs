@@ -208,6 +208,7 @@ mod tests {
             route: None,
             subject: String::new(),
             to: FunctionName::new("f"),
+            qualifier: None,
             lane: Lane::Queue,
             call: None,
             payload: Payload::from_static(b"{}"),
@@ -219,6 +220,7 @@ mod tests {
             name: Name::new(format!("inv:f/{}#{number}", event.name.path())),
             attempt: AttemptId { delivery: 1, number },
             event: event.into(),
+            version: router::name::Version::Latest,
             accepted: Timestamp::VIRTUAL_START,
         }
     }

@@ -15,7 +15,7 @@ use router::event::{
 };
 use router::fabric::{Hands, Heard};
 use router::journal::Entry;
-use router::name::{Name, SourceName};
+use router::name::{Name, SourceName, Version};
 use router::router::Input;
 use router::time::Timestamp;
 use sources::catalog::OpenSource;
@@ -23,15 +23,24 @@ use sources::source::Emitter;
 
 use crate::faults::{Effect, Faults};
 
-type Tell = Box<dyn FnOnce(Outcome) + Send>;
+/// What a caller is told.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// What came of the call.
+    pub outcome: Outcome,
+    /// The version that was chosen for it, if one was: `X-Amz-Executed-Version`.
+    pub version: Option<Version>,
+}
+
+type Tell = Box<dyn FnOnce(Answered) + Send>;
 
 /// Callers that wait, shared between the front and the fabric's thread.
 #[derive(Clone, Default)]
 pub struct Replies(Arc<Mutex<(u64, BTreeMap<ReplyId, Tell>)>>);
 
 impl Replies {
-    /// A new caller: `tell` is called with its outcome, once.
-    pub fn open(&self, tell: impl FnOnce(Outcome) + Send + 'static) -> ReplyId {
+    /// A new caller: `tell` is called with its answer, once.
+    pub fn open(&self, tell: impl FnOnce(Answered) + Send + 'static) -> ReplyId {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.0 += 1;
         let id = ReplyId(waiting.0);
@@ -39,7 +48,7 @@ impl Replies {
         id
     }
 
-    fn answer(&self, to: ReplyId, outcome: Outcome) {
+    fn answer(&self, to: ReplyId, answered: Answered) {
         let tell = self
             .0
             .lock()
@@ -47,7 +56,7 @@ impl Replies {
             .1
             .remove(&to);
         if let Some(tell) = tell {
-            tell(outcome);
+            tell(answered);
         }
     }
 }
@@ -126,8 +135,8 @@ impl Hands for LiveHands {
         self.executor.invoke(now, invocation, None);
     }
 
-    fn reply(&mut self, to: ReplyId, outcome: Outcome) {
-        self.replies.answer(to, outcome);
+    fn reply(&mut self, to: ReplyId, outcome: Outcome, version: Option<Version>) {
+        self.replies.answer(to, Answered { outcome, version });
     }
 
     fn settle(&mut self, source: SourceName, receipt: Receipt) {
@@ -154,7 +163,7 @@ impl Hands for LiveHands {
                     cold,
                     ..
                 } => {
-                    let ran = Some(router::router::Ran { environment, cold });
+                    let ran = environment.map(|environment| router::router::Ran { environment, cold });
                     self.heard.push_back(Heard::Input(
                         now,
                         Input::Finished {
@@ -208,7 +217,7 @@ pub struct VirtualHands {
     queue: VecDeque<Invocation>,
     running: Option<(Invocation, Option<Effect>)>,
     heard: VecDeque<Heard>,
-    replies: BTreeMap<ReplyId, Outcome>,
+    replies: BTreeMap<ReplyId, Answered>,
     next_reply: u64,
     /// Real time that environments needed to start.
     pub boot: std::time::Duration,
@@ -240,7 +249,7 @@ impl VirtualHands {
     }
 
     /// What a caller was told, once.
-    pub fn take_reply(&mut self, id: ReplyId) -> Option<Outcome> {
+    pub fn take_reply(&mut self, id: ReplyId) -> Option<Answered> {
         self.replies.remove(&id)
     }
 
@@ -376,7 +385,7 @@ impl VirtualHands {
         let took = if throttled {
             std::time::Duration::ZERO
         } else {
-            self.executor.duration(&invocation.event.to)
+            self.executor.duration(&invocation.function())
         };
         let outcome = Outcome {
             result,
@@ -400,8 +409,8 @@ impl Hands for VirtualHands {
         self.go_on(now);
     }
 
-    fn reply(&mut self, to: ReplyId, outcome: Outcome) {
-        self.replies.insert(to, outcome);
+    fn reply(&mut self, to: ReplyId, outcome: Outcome, version: Option<Version>) {
+        self.replies.insert(to, Answered { outcome, version });
     }
 
     fn settle(&mut self, source: SourceName, receipt: Receipt) {
@@ -436,7 +445,7 @@ impl Hands for VirtualHands {
                         self.boot += std::time::Duration::from_secs_f64(ms.max(0.0) / 1000.0);
                     }
                     let due = now + outcome.duration;
-                    let ran = Some(router::router::Ran { environment, cold });
+                    let ran = environment.map(|environment| router::router::Ran { environment, cold });
                     self.heard.push_back(Heard::Input(
                         due,
                         Input::Finished {

@@ -94,6 +94,7 @@ impl Terminal {
             Entry::Done { event, how, to, .. } if how != "success" => {
                 format!("{}  given up: {how}, record to {to}", short(event.path()))
             }
+            Entry::Config { function, what } => format!("{function}  {}", escaped(what)),
             Entry::Sink { sink, body, .. } => {
                 format!("{sink}  got {}", escaped(&shorten(&body.json().to_string())))
             }

@@ -176,6 +176,9 @@ fn rows(lines: &[Line]) -> Vec<Row<'_>> {
                 }
                 None => push(on.as_str(), true, "copy".to_owned(), format!("fault {name}")),
             },
+            Entry::Config { function, what } => {
+                push(function.as_str(), false, function.to_string(), what.clone());
+            }
             Entry::Sink { sink, body, .. } => {
                 let json = body.json();
                 let condition = json.pointer("/requestContext/condition").and_then(|c| c.as_str());

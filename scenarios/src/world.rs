@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, unbounded};
-use executor::{Changes, Executor, News, Options, Pace, Reactor};
+use executor::{Executor, Functions, News, Options, Pace, Reactor};
 use router::arrivals::Arrivals;
 use router::fabric::{Fabric, Inbox};
 use router::journal::{Journal, Recorder};
@@ -102,9 +102,9 @@ impl LiveWorld {
         })
     }
 
-    /// The way to tell that a function's code was changed.
-    pub fn changes(&self) -> Changes {
-        self.executor.changes()
+    /// What the executor can run, to be changed while it does.
+    pub fn executable(&self) -> Functions {
+        self.executor.functions().clone()
     }
 
     /// The fabric, at rest.

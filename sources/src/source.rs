@@ -192,6 +192,7 @@ impl Emitter {
                     route: Some(route.clone()),
                     subject: subject.to_owned(),
                     to: to.clone(),
+                    qualifier: None,
                     lane: Lane::Queue,
                     call: None,
                     payload: document(&operation, route),

@@ -48,7 +48,7 @@ fn call(args: &Invoke, files: &mut Files) -> Result<Outcome, Problem> {
     let world = LiveWorld::new(&project, plan, &reactor).map_err(Problem::File)?;
     let replies = Replies::default();
     let (tell, told) = bounded(1);
-    let lane = Lane::Reply(replies.open(move |outcome| drop(tell.send(outcome))));
+    let lane = Lane::Reply(replies.open(move |answered| drop(tell.send(answered.outcome))));
     let mut fabric = world.fabric(Connections {
         replies,
         arrivals: Arrivals::none(),
@@ -59,7 +59,15 @@ fn call(args: &Invoke, files: &mut Files) -> Result<Outcome, Problem> {
         log_tail: args.log,
         ..CallDetails::default()
     };
-    let event = api::event(seed, "evt:invoke/1", &function, lane, details, payload.into());
+    let event = api::event(
+        seed,
+        "evt:invoke/1",
+        &function,
+        None,
+        lane,
+        details,
+        payload.into(),
+    );
     let now = fabric.now();
     fabric.take(now, Input::Invoked(event));
     let outcome = loop {
@@ -103,6 +111,7 @@ fn print(args: &Invoke, outcome: &Outcome) -> Result<u8> {
         ),
         Err(Failure::Throttled(reason)) => anyhow::bail!("Rate Exceeded. ({reason:?})"),
         Err(Failure::System(what)) => anyhow::bail!("{what}"),
+        Err(Failure::Missing(arn)) => anyhow::bail!("Function not found: {arn}"),
     };
     say!("{body}");
     Ok(code)

@@ -38,7 +38,11 @@ use sources::host::{Host, Parts};
 use sources::source::{Bell, Emitter};
 
 use crate::cli::Up;
+use crate::front::access;
 use crate::front::gateway::{self, Gateway};
+use crate::front::lambda::start;
+use crate::front::lambda::world::World;
+use crate::front::limits::Room;
 use crate::front::refusals::Refusals;
 use crate::output::talk;
 use crate::reload::Reload;
@@ -124,7 +128,7 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         .listen
         .parse()
         .with_context(|| format!("`--listen {}` is no ADDRESS:PORT", args.listen))?;
-    if !gateway::is_loopback(address) {
+    if !access::is_loopback(address) {
         return Err(Problem::Other(anyhow::anyhow!(
             "{address} is not a loopback address: whoever can reach the fabric runs code in it; use 127.0.0.1"
         )));
@@ -147,22 +151,31 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     };
     let mut world = LiveWorld::new(project, plan, &reactor).map_err(Problem::File)?;
     let (names, ready) = (world.functions.clone(), std::mem::take(&mut world.sources));
-    let data = ready
-        .values()
-        .filter_map(|ready| ready.directory.clone())
-        .collect();
-    let changes = world.changes();
+    let directories = assemble::directories(&ready);
+    let executable = world.executable();
     let arrivals = Arrivals::new(ARRIVALS, ARRIVING);
     let entrance = Entrance::new(arrivals.clone(), reactor.doorbell());
     let opened = open_sources(project, ready)?;
+    let reload = Reload::default();
+    let plane = start::plane(start::Start {
+        data: &args.data_dir,
+        endpoint: format!("http://{address}"),
+        seed,
+        world: surroundings(project, &directories, args.allow_retired_runtimes),
+        functions: executable.clone(),
+        entrance: entrance.clone(),
+        reload: reload.clone(),
+    })?;
+    let plane = Arc::new(plane);
     let replies = Replies::default();
     let color = super::colors(std::io::stdout().is_terminal());
     let screen = Screen::start()?;
     let shared = Gateway {
-        functions: names.iter().cloned().collect(),
+        plane: Arc::clone(&plane),
         entrance: entrance.clone(),
         replies: replies.clone(),
         refusals: Refusals::new(color, screen.pen()),
+        room: Room::default(),
         seed,
         calls: AtomicU64::new(0),
     };
@@ -192,6 +205,13 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         functions: names.clone(),
     });
     fabric.journal.flush();
+    let passing = Arc::clone(&plane);
+    reactor.spawn(async move {
+        if let Err(error) = passing.begin().await {
+            tracing::error!(%error.body, "functions of the API are not there");
+        }
+        passing.pass().await;
+    });
     // Last of all: what a source tells is remembered as told.
     let hosts = start_hosts(opened, seed, &entrance, &mut fabric.hands)?;
     screen.pen().write(&format!(
@@ -200,17 +220,17 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         count_of(names.len(), "function")
     ));
     // A large tree takes a while to watch.
-    let reload = std::thread::spawn(|| {
-        Reload::start(changes, data).inspect_err(|error| {
+    let (packages, data) = (args.data_dir.join("lambda"), directories.into_values().collect());
+    std::thread::spawn(move || {
+        if let Err(error) = reload.start(executable, data, &packages) {
             talk!("note: code is not watched, so a change of it wants a new `up`: {error}");
-        })
+        }
     });
     for shortcoming in executor::shortcomings() {
         talk!("note: {shortcoming}");
     }
     while fabric.turn(None) != Turn::Stopped {}
     talk!("stopping");
-    drop(reload);
     fabric.stop();
     // Whoever waits is told that there is nothing to wait for.
     let told = reactor.run(async { tokio::time::timeout(FAREWELL, server).await });
@@ -226,6 +246,23 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     drop(lock);
     screen.close(format!("{} · journal {journal_at}\n", words::ledger(&ledger)));
     Ok(super::OK)
+}
+
+/// What lies around the fabric, as far as the API's functions meet it.
+fn surroundings(project: &Scenario, directories: &BTreeMap<String, PathBuf>, retired: bool) -> World {
+    let bucket = |(name, directory): (&String, &PathBuf)| {
+        let bucket = project.sources.get(name)?.config.get("bucket")?.as_str()?;
+        Some((bucket.to_owned(), directory.clone()))
+    };
+    World {
+        sinks: project
+            .sinks
+            .values()
+            .map(|sink| sink.name.value.clone())
+            .collect(),
+        buckets: directories.iter().filter_map(bucket).collect(),
+        retired,
+    }
 }
 
 /// A source that is open, and does nothing yet.

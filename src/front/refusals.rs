@@ -4,7 +4,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use scenarios::api::error::ApiError;
 use scenarios::clock::system_now;
 use scenarios::screen::Pen;
 use scenarios::words::escaped;
@@ -30,15 +29,15 @@ impl Refusals {
 
     /// Tells of a request that was answered with an error of its caller, or that asked for what is not here. A call
     /// that is throttled was taken: its event is told.
-    pub fn tell(&self, method: &str, path: &str, problem: &ApiError) {
-        if !matches!(problem.status, 400..=428 | 430..=499 | 501) {
+    pub fn tell(&self, method: &str, path: &str, status: u16, error: &str) {
+        if !matches!(status, 400..=428 | 430..=499 | 501) {
             return;
         }
         let time = system_now().iso_millis();
         let text = format!(
             "{}  {}",
             time.get(11..23).unwrap_or(&time),
-            line(method, path, problem)
+            line(method, path, status, error)
         );
         let text = match self.color {
             true => format!("\x1b[2m{text}\x1b[0m\n"),
@@ -51,9 +50,9 @@ impl Refusals {
     }
 }
 
-fn line(method: &str, path: &str, problem: &ApiError) -> String {
+fn line(method: &str, path: &str, status: u16, error: &str) -> String {
     let (method, path) = (cut(method, LONGEST.0), cut(path, LONGEST.1));
-    format!("api  {method} {path}  {} {}", problem.status, problem.code)
+    format!("api  {method} {path}  {status} {error}")
 }
 
 fn cut(text: &str, longest: usize) -> String {
@@ -70,12 +69,12 @@ mod tests {
 
     #[test]
     fn a_line_is_one_short_line() {
-        let problem = ApiError::missing("no");
+        let error = "ResourceNotFoundException";
         assert_eq!(
-            line("POST", "/2015-03-31/functions/f/invocations", &problem),
+            line("POST", "/2015-03-31/functions/f/invocations", 404, error),
             "api  POST /2015-03-31/functions/f/invocations  404 ResourceNotFoundException"
         );
-        let long = line("POST", &format!("/a\n\x1b[2J{}", "x".repeat(9000)), &problem);
+        let long = line("POST", &format!("/a\n\x1b[2J{}", "x".repeat(9000)), 404, error);
         assert!(
             long.starts_with("api  POST /a\\n\\u{1b}[2Jxx") && long.len() < 200,
             "{long}"

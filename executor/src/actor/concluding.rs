@@ -47,6 +47,7 @@ impl Actor {
         let log = if tail || self.site.pace == Pace::Virtual {
             let report = Report {
                 id,
+                version: self.site.spec.version,
                 logging: self.site.spec.logging,
                 began: job.now + self.clock.waited(self.site.pace),
                 duration,

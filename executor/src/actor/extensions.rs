@@ -165,7 +165,7 @@ impl Actor {
         let spec = &self.site.spec;
         let mut body = json!({
             "functionName": spec.name.as_str(),
-            "functionVersion": "$LATEST",
+            "functionVersion": spec.version,
             "handler": spec.handler,
         });
         if std::mem::take(&mut self.account) {

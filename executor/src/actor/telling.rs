@@ -29,7 +29,7 @@ impl Actor {
             "phase": phase,
             "runtimeVersion": version,
             "functionName": self.site.spec.name.as_str(),
-            "functionVersion": "$LATEST",
+            "functionVersion": self.site.spec.version,
         });
         self.tell("initStart", record);
         self.log.open_tap();
@@ -90,8 +90,12 @@ impl Actor {
         }
         let time = self.moment();
         if let Some(job) = &self.job {
-            self.telemetry
-                .start(job.invocation.event.id.as_str(), &time, &trace(job));
+            self.telemetry.start(
+                job.invocation.event.id.as_str(),
+                self.site.spec.version,
+                &time,
+                &trace(job),
+            );
         }
     }
 

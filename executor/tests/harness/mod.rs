@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use executor::{Executor, FunctionSpec, Heard, Logging, Options, Pace, Reactor, Runtime};
 use router::event::{AttemptId, Event, Failure, Invocation, Lane, Outcome};
-use router::name::{FunctionName, Name, Seed, SourceName};
+use router::name::{FunctionName, Name, Seed, SourceName, Version};
 use router::time::Timestamp;
 
 /// Generous: what does not come within it never comes.
@@ -25,6 +25,10 @@ pub struct World {
     pub reactor: Arc<Reactor>,
     news: crossbeam_channel::Receiver<executor::News>,
     attempts: u64,
+    /// What it was started with.
+    pub spec: FunctionSpec,
+    /// The environments of the attempts that have ended, in that order.
+    pub environments: Vec<Option<Name>>,
     /// Lines of all attempts so far.
     pub lines: Vec<String>,
 }
@@ -67,6 +71,7 @@ impl Made<'_> {
         write(&here.path().join("notes/seen"), "");
         let spec = FunctionSpec {
             name: FunctionName::new("f"),
+            version: Version::Latest,
             runtime: Runtime::parse("python3.12").expect("known"),
             handler: "app.handler".to_owned(),
             code,
@@ -74,6 +79,7 @@ impl Made<'_> {
             ephemeral_storage: 512,
             freeze: true,
             logging: Logging::Text,
+            log_group: None,
             timeout: self.timeout,
             environment: BTreeMap::from([
                 (
@@ -92,13 +98,15 @@ impl Made<'_> {
         let mut options = Options::new(self.pace, here.path().join("scratch"), Seed(7));
         options.init_timeout = self.init;
         options.patience = 1;
-        let executor = Executor::start(vec![spec], options, send, &reactor).expect("it starts");
+        let executor = Executor::start(vec![spec.clone()], options, send, &reactor).expect("it starts");
         World {
             here,
             executor,
             reactor,
             news,
             attempts: 0,
+            spec,
+            environments: Vec::new(),
             lines: Vec::new(),
         }
     }
@@ -108,6 +116,17 @@ impl World {
     /// Invokes and waits for the end; the answer or the error document.
     pub fn call(&mut self, payload: &str) -> String {
         self.invoke(payload);
+        self.answer()
+    }
+
+    /// As [`World::call`], for a version, as it was asked for.
+    pub fn call_as(&mut self, version: Version, qualifier: Option<&str>, payload: &str) -> String {
+        self.invoke_as(version, qualifier, payload);
+        self.answer()
+    }
+
+    /// Waits for the end of an attempt.
+    pub fn answer(&mut self) -> String {
         let outcome = loop {
             if let Some(outcome) = self.turn() {
                 break outcome;
@@ -121,6 +140,10 @@ impl World {
     }
 
     pub fn invoke(&mut self, payload: &str) {
+        self.invoke_as(Version::Latest, None, payload);
+    }
+
+    pub fn invoke_as(&mut self, version: Version, qualifier: Option<&str>, payload: &str) {
         self.attempts += 1;
         let name = Name::new(format!("evt:test/{}", self.attempts));
         let event = Event {
@@ -130,6 +153,7 @@ impl World {
             route: None,
             subject: String::new(),
             to: FunctionName::new("f"),
+            qualifier: qualifier.map(Into::into),
             lane: Lane::Queue,
             call: None,
             payload: payload.to_owned().into(),
@@ -142,6 +166,7 @@ impl World {
             },
             name,
             event: Arc::new(event),
+            version,
             accepted: now,
         };
         self.executor.invoke(now, invocation, None);
@@ -153,13 +178,23 @@ impl World {
             let late = self.reactor.wait(Some(PATIENCE));
             assert!(!late, "nothing happens any more after {:#?}", self.lines);
         }
+        self.hear()
+    }
+
+    /// Takes the news that there are.
+    pub fn hear(&mut self) -> Option<Outcome> {
         let now = Timestamp::from_millis(self.attempts * 1000);
         let mut ended = None;
         while let Ok(news) = self.news.try_recv() {
             for heard in self.executor.hear(now, news) {
                 match heard {
                     Heard::Log { line, .. } => self.lines.push(line),
-                    Heard::Finished { outcome, .. } => ended = Some(outcome),
+                    Heard::Finished {
+                        outcome, environment, ..
+                    } => {
+                        self.environments.push(environment);
+                        ended = Some(outcome);
+                    }
                     Heard::Measured { .. } | Heard::Outdated { .. } => {}
                 }
             }

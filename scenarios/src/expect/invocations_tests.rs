@@ -19,6 +19,7 @@ fn journal(events: &[(&str, &str, &str)]) -> Vec<Line> {
             route: None,
             subject: String::new(),
             to: function.clone(),
+            qualifier: None,
             lane: "queue".to_owned(),
             body: Body::of(&(*document).to_owned().into()),
         });
@@ -26,6 +27,7 @@ fn journal(events: &[(&str, &str, &str)]) -> Vec<Line> {
             name: name.clone(),
             event: event.clone(),
             function: function.clone(),
+            version: None,
             attempt: 1,
         });
         entries.push(Entry::Log {

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use router::event::{CallDetails, Lane, Outcome, Payload};
 use router::fabric::Turn;
 use router::journal::Entry;
-use router::name::{FunctionName, Name, SourceName};
+use router::name::{FunctionName, FunctionVersion, Name, SourceName};
 use router::time::Timestamp;
 
 use super::Run;
@@ -100,7 +100,8 @@ impl Stage<'_> {
             }
             Verb::Restart { function } => {
                 let name = FunctionName::new(function.value.as_str());
-                self.fabric.hands.executor().reset(&name);
+                let latest = FunctionVersion::latest(name);
+                self.fabric.hands.executor().reset(&latest);
             }
         }
         Ok(None)
@@ -175,7 +176,7 @@ impl Stage<'_> {
             ..CallDetails::default()
         };
         let name = format!("evt:{id}/1");
-        let event = api::event(self.seed, &name, &function, lane, details, payload);
+        let event = api::event(self.seed, &name, &function, None, lane, details, payload);
         self.fabric.hands.call(now, event);
         Ok(waiting)
     }
@@ -187,8 +188,8 @@ impl Stage<'_> {
                 reply
             }
             Waiting::For(id, tail) => loop {
-                if let Some(outcome) = self.fabric.hands.take_reply(id) {
-                    break reply_of(outcome, tail);
+                if let Some(answered) = self.fabric.hands.take_reply(id) {
+                    break reply_of(answered.outcome, tail);
                 }
                 let next = self
                     .fabric

@@ -12,7 +12,7 @@ use scenarios::api::error::ApiError;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::front::http::{Request, decode, queries};
+use crate::front::http::{Request, decode, parameters};
 
 /// What a request says, by the names of its operation's members, wherever they travelled.
 pub type Input = Map<String, Value>;
@@ -153,7 +153,7 @@ impl Model {
 
     /// The operation that a request asks for.
     pub fn route(&self, method: &str, path: &str, query: Option<&str>) -> Option<&Operation> {
-        let query = queries(query);
+        let query = parameters(query.unwrap_or(""));
         let fitting = self
             .operations
             .values()
@@ -169,7 +169,7 @@ impl Model {
         let Some(shape) = operation.input.as_ref().and_then(|name| self.shapes.get(name)) else {
             return Ok(Input::new());
         };
-        let query = queries(request.query.as_deref());
+        let query = request.parameters();
         let path = operation
             .binds(request.method.as_str(), &request.path, &query)
             .unwrap_or_default();

@@ -97,7 +97,7 @@ pub struct Moment<'a> {
 }
 
 /// What the control plane asks of the world around it.
-pub trait Outside {
+pub trait Outside: Sync {
     /// Why a runtime cannot run here, if it cannot.
     fn cannot_run(&self, runtime: &str) -> Option<String>;
     /// The sink that stands for a queue or topic of this name.
@@ -129,8 +129,8 @@ pub enum Wanted {
 pub enum Brought {
     /// A package.
     Package(Package),
-    /// A directory.
-    Directory(PathBuf),
+    /// Layers are merged.
+    Merged,
 }
 
 /// What an operation comes to.
@@ -229,6 +229,19 @@ impl Registry {
     /// The functions that are others than when this was asked last; those that are not there were deleted.
     pub fn take_changed(&mut self) -> BTreeSet<FunctionName> {
         std::mem::take(&mut self.changed)
+    }
+
+    /// The packages that functions use.
+    pub fn packages(&self) -> BTreeSet<Package> {
+        let revisions = self.functions.values().flat_map(Record::revisions);
+        revisions.flat_map(|(_, revision)| revision.packages()).collect()
+    }
+
+    /// The lists of layers that functions use.
+    pub fn layer_lists(&self) -> BTreeSet<Vec<Package>> {
+        let revisions = self.functions.values().flat_map(Record::revisions);
+        let lists = revisions.flat_map(|(_, revision)| revision.layer_lists());
+        lists.filter(|list| !list.is_empty()).collect()
     }
 
     /// Lets everything happen that was to happen by `now`: functions become active, updates complete.

@@ -4,8 +4,7 @@
 //! nothing here are taken only with the value that changes nothing; any other is refused by name. Deliberately absent:
 //! code, states, and how a configuration is shown ([`super::configuration`]).
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use scenarios::api::error::ApiError;
@@ -43,8 +42,6 @@ pub struct Config {
     pub dead_letter: Option<String>,
     /// Layers, in their order.
     pub layers: Vec<Layer>,
-    /// The layers merged: `/opt`.
-    pub opt: Option<PathBuf>,
     /// `x86_64` or `arm64`. Native code has to fit this machine either way.
     pub architecture: String,
     /// Whether processes stop between invocations.
@@ -174,7 +171,6 @@ impl Config {
             traced: false,
             dead_letter: None,
             layers: Vec::new(),
-            opt: None,
             architecture: "x86_64".to_owned(),
             freeze: true,
         }
@@ -428,15 +424,14 @@ pub fn layers(
     found.collect::<Result<Vec<_>, _>>().map(Some)
 }
 
-/// The timeout as a duration.
 impl Config {
     /// How long an invocation may take.
     pub fn time_limit(&self) -> Duration {
         Duration::from_secs(self.timeout.into())
     }
 
-    /// The packages of its layers.
-    pub fn layer_packages(&self) -> BTreeSet<Package> {
+    /// The packages of its layers, in their order.
+    pub fn layer_packages(&self) -> Vec<Package> {
         self.layers.iter().map(|layer| layer.package.clone()).collect()
     }
 }

@@ -4,13 +4,13 @@ use router::name::FunctionName;
 use scenarios::api::error::ApiError;
 use serde_json::{Value, json};
 
-use super::code::{self, Code};
+use super::code;
 use super::config::{self, Config};
 use super::configuration::{View, arn, show};
 use super::record::{Record, Revision, Update};
 use super::version::publish;
 use super::{
-    Brought, Moment, Outcome, Registry, Told, Wanted, conflict, invalid, named, page, structure, text, truth,
+    Moment, Outcome, Registry, Told, Wanted, conflict, invalid, named, page, structure, text, truth,
 };
 use crate::front::lambda::model::Input;
 
@@ -52,7 +52,7 @@ pub fn create(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
         Ok(code) => code,
         Err(wanted) => return Ok(Told::Wants(wanted)),
     };
-    if let Some(wanted) = opt(moment, &mut config) {
+    if let Some(wanted) = unmerged(moment, &config) {
         return Ok(Told::Wants(wanted));
     }
     let latest = Revision::new(config, code, moment.now, moment.ids);
@@ -85,20 +85,10 @@ pub fn create(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
     Told::json(201, shown)
 }
 
-/// Sets where a configuration's layers lie merged, or says that they have to be.
-pub fn opt(moment: &Moment<'_>, config: &mut Config) -> Option<Wanted> {
-    config.opt = None;
-    if config.layers.is_empty() {
-        return None;
-    }
-    let wanted = Wanted::Layers(config.layers.iter().map(|layer| layer.package.clone()).collect());
-    match moment.brought.get(&wanted) {
-        Some(Brought::Directory(path)) => {
-            config.opt = Some(path.clone());
-            None
-        }
-        _ => Some(wanted),
-    }
+/// The layers of a configuration, if they have to be merged first.
+pub fn unmerged(moment: &Moment<'_>, config: &Config) -> Option<Wanted> {
+    let wanted = Wanted::Layers(config.layer_packages());
+    (!config.layers.is_empty() && !moment.brought.contains_key(&wanted)).then_some(wanted)
 }
 
 /// A function that has to be there, with the qualifier that was asked of it.
@@ -258,13 +248,5 @@ pub fn check_idle(moment: &Moment<'_>, record: &Record) -> Result<(), ApiError> 
             )))
         }
         Update::Successful => Ok(()),
-    }
-}
-
-/// Whether the code of a function is a folder of the user's.
-pub fn folder(record: &Record) -> Option<&std::path::Path> {
-    match &record.latest.code {
-        Code::Folder(path) => Some(path),
-        Code::Package(_) => None,
     }
 }

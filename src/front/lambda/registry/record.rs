@@ -2,16 +2,17 @@
 //!
 //! Owns the data and the passing of its states. Deliberately absent: operations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use router::name::FunctionName;
+use router::name::{FunctionName, Version};
 use router::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Ids;
 use super::code::Code;
 use super::config::Config;
+use crate::front::code::Package;
 
 /// How long a new or updated function is `Pending` or `InProgress`, unless somebody looks at it before: who polls needs no
 /// second poll, and who does not wait meets the conflict that AWS would answer with. AWS takes seconds.
@@ -120,6 +121,26 @@ impl Record {
         }
     }
 
+    /// What the project file alone makes of it: `$LATEST` and nothing of the API's.
+    pub fn as_declared(&self) -> Record {
+        Record {
+            declared: true,
+            ..Record::new(self.name.clone(), self.latest.clone())
+        }
+    }
+
+    /// A version cannot be run here.
+    pub fn fail(&mut self, version: Version, reason: String) {
+        let revision = match version {
+            Version::Latest => Some(&mut self.latest),
+            Version::Published(number) => self.versions.get_mut(&number),
+        };
+        if let Some(revision) = revision {
+            revision.state = State::Failed { reason };
+            revision.update = Update::Successful;
+        }
+    }
+
     /// Completes everything that is under way.
     pub fn complete(&mut self, ids: &mut Ids) {
         while let Some(until) = self.next_deadline() {
@@ -224,6 +245,32 @@ impl Revision {
         self.generation += 1;
         self.modified = now;
         self.revision_id = ids.uuid();
+    }
+
+    /// What it is made of, and what serves until an update is done.
+    fn parts(&self) -> impl Iterator<Item = (&Config, &Code)> {
+        let before = match &self.update {
+            Update::InProgress { before, .. } => Some((&before.0, &before.1)),
+            Update::Successful => None,
+        };
+        before.into_iter().chain([(&self.config, &self.code)])
+    }
+
+    /// The packages of its code and layers.
+    pub fn packages(&self) -> BTreeSet<Package> {
+        let of = |(config, code): (&Config, &Code)| {
+            let own = match code {
+                Code::Package(package) => Some(package.clone()),
+                Code::Folder(_) => None,
+            };
+            own.into_iter().chain(config.layer_packages())
+        };
+        self.parts().flat_map(of).collect()
+    }
+
+    /// Its layers, in their order.
+    pub fn layer_lists(&self) -> Vec<Vec<Package>> {
+        self.parts().map(|(config, _)| config.layer_packages()).collect()
     }
 
     /// What invocations meet now.

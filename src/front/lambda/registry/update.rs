@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::config;
 use super::configuration::{View, arn, show};
-use super::function::{check_idle, opt};
+use super::function::{check_idle, unmerged};
 use super::record::Record;
 use super::version::publish;
 use super::{Moment, Outcome, Registry, Told, check_publish_to, check_revision, code, named, truth};
@@ -67,7 +67,7 @@ pub fn configuration(registry: &mut Registry, moment: &mut Moment<'_>, input: &I
     let mut config = record.latest.config.clone();
     config.take(moment, input, layers)?;
     check_idle(moment, &record)?;
-    if let Some(wanted) = opt(moment, &mut config) {
+    if let Some(wanted) = unmerged(moment, &config) {
         return Ok(Told::Wants(wanted));
     }
     let code = record.latest.code.clone();

@@ -1,0 +1,134 @@
+//! The functions that an executor can run, as any thread may change them.
+//!
+//! Owns the sites by function and version. A change holds from the next invocation on: it gets a new environment, while
+//! running ones finish on what they began with and idle ones end (spec/lambda §3.1, Recycling). Deliberately absent:
+//! environments; the executor's thread hears that something was defined, and looks here again before each invocation.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use router::event::{Failure, Outcome};
+use router::name::FunctionVersion;
+use router::settings::function_arn;
+
+use crate::check::{Look, StartError, look};
+use crate::executor::Options;
+use crate::function::FunctionSpec;
+use crate::site::{Job, Site, Voice, What};
+
+/// The functions of an executor; all clones are the same ones.
+#[derive(Clone, Debug)]
+pub struct Functions(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    sites: Mutex<BTreeMap<FunctionVersion, Arc<Site>>>,
+    options: Options,
+    voice: Voice,
+}
+
+/// Where the code of a function lies.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Code {
+    /// Whose.
+    pub function: FunctionVersion,
+    /// The folder.
+    pub folder: PathBuf,
+    /// The program that runs it.
+    pub program: PathBuf,
+}
+
+impl Functions {
+    /// No functions yet.
+    pub(crate) fn none(options: Options, voice: Voice) -> Self {
+        Functions(Arc::new(Shared {
+            sites: Mutex::default(),
+            options,
+            voice,
+        }))
+    }
+
+    /// Adds a function's version, or replaces it: the next invocation is cold and runs this one. Does not wait for
+    /// what runs. What an invocation can fail of is not looked at: a handler that is not there, a `bootstrap` that is
+    /// not one.
+    ///
+    /// # Errors
+    /// There is no such folder, or nothing on this machine that runs its runtime.
+    pub fn define(&self, spec: FunctionSpec) -> Result<(), StartError> {
+        let function = spec.function_version();
+        self.add(spec, Look::Lenient)?;
+        self.0.voice.tell(function, 0, What::Defined);
+        Ok(())
+    }
+
+    /// Removes a function's version, if it is there. What runs finishes.
+    pub fn remove(&self, function: &FunctionVersion) {
+        if self.sites().remove(function).is_some() {
+            self.0.voice.tell(function.clone(), 0, What::Defined);
+        }
+    }
+
+    /// All of them.
+    pub fn specs(&self) -> Vec<FunctionSpec> {
+        self.sites().values().map(|site| site.spec.clone()).collect()
+    }
+
+    /// Where the code of each lies.
+    pub fn code(&self) -> Vec<Code> {
+        let code = |(function, site): (&FunctionVersion, &Arc<Site>)| Code {
+            function: function.clone(),
+            folder: site.spec.code.clone(),
+            program: site.program.clone(),
+        };
+        self.sites().iter().map(code).collect()
+    }
+
+    /// The code of a function is no longer what its environments run: the next invocation gets a new one.
+    pub fn tell(&self, function: &FunctionVersion) {
+        if self.get(function).is_some() {
+            self.0.voice.tell(function.clone(), 0, What::Outdated);
+        }
+    }
+
+    pub(crate) fn get(&self, function: &FunctionVersion) -> Option<Arc<Site>> {
+        self.sites().get(function).cloned()
+    }
+
+    pub(crate) fn add(&self, spec: FunctionSpec, how: Look) -> Result<(), StartError> {
+        // A shim may be asked for its program: nobody else waits for that.
+        let (code, program) = look(&spec, how)?;
+        let options = &self.0.options;
+        let site = Site {
+            spec: FunctionSpec { code, ..spec },
+            program,
+            scratch: options.scratch.clone(),
+            pace: options.pace,
+            region: options.region.clone(),
+            account: options.account.clone(),
+            seed: options.seed,
+            init_timeout: options.init_timeout,
+            patience: options.patience,
+            endpoint: options.endpoint.clone(),
+            voice: self.0.voice.clone(),
+        };
+        self.sites().insert(site.spec.function_version(), Arc::new(site));
+        Ok(())
+    }
+
+    /// Tells the end of an attempt whose function was removed after the router had decided to run it.
+    pub(crate) fn miss(&self, job: &Job) {
+        let event = &job.invocation.event;
+        let options = &self.0.options;
+        let arn = function_arn(&options.region, &options.account, &event.to);
+        let missing = Failure::Missing(format!("{arn}:{}", event.qualifier()));
+        let done = job.unrun(Outcome::failed(missing));
+        let function = job.invocation.function();
+        self.0.voice.tell(function, 0, What::Finished(done));
+    }
+
+    fn sites(&self) -> MutexGuard<'_, BTreeMap<FunctionVersion, Arc<Site>>> {
+        // The map is whole after every statement, so a panic elsewhere cannot have broken it.
+        self.0.sites.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

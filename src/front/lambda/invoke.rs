@@ -1,0 +1,331 @@
+//! Invoke: a request in, one [`Invoke`] out by a pure function, which is then carried out (spec/lambda §5).
+//!
+//! Owns the wire contract of Invoke. Deliberately absent: sockets, and the checks of [`api`], which do not depend on HTTP.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::{Bytes, BytesMut};
+use router::event::{CallDetails, Lane};
+use router::name::FunctionName;
+use router::router::Input;
+use scenarios::api::error::ApiError;
+use scenarios::api::{self, Call, InvocationType};
+
+use super::directory::Found;
+use super::event_stream;
+use super::name::{self, Named};
+use super::plane::send;
+use super::registry::conflict;
+use crate::front::gateway::{Gateway, call_name};
+use crate::front::http::{Answer, Request, decode};
+
+/// What a request asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Invoke {
+    /// The function, as the caller named it.
+    pub function: Named,
+    /// How.
+    pub kind: InvocationType,
+    /// In which form it is answered.
+    pub form: Form,
+    /// Whether the log tail is wanted.
+    pub tail: bool,
+    /// The decoded client context.
+    pub client_context: Option<String>,
+    /// The caller's `X-Amzn-Trace-Id`.
+    pub trace: Option<String>,
+    /// The body, not looked at yet: [`api::check`] does.
+    pub body: Bytes,
+}
+
+/// The operations that run a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Invoke.
+    Whole,
+    /// InvokeAsync, which AWS has deprecated.
+    Async,
+    /// InvokeWithResponseStream.
+    Stream,
+}
+
+/// The most bytes of one `PayloadChunk`.
+const CHUNK: usize = 64 * 1024;
+
+/// The operation that a path asks for, and the function's name in it, still percent-encoded.
+pub fn route(path: &str) -> Option<(Form, &str)> {
+    let path = path.trim_end_matches('/');
+    let forms = [
+        ("/2015-03-31/functions/", "/invocations", Form::Whole),
+        ("/2014-11-13/functions/", "/invoke-async", Form::Async),
+        (
+            "/2021-11-15/functions/",
+            "/response-streaming-invocations",
+            Form::Stream,
+        ),
+    ];
+    forms.into_iter().find_map(|(start, end, form)| {
+        let name = path.strip_prefix(start)?.strip_suffix(end)?;
+        (!name.is_empty() && !name.contains('/')).then_some((form, name))
+    })
+}
+
+/// Answers a request that [`route`] has found to be one.
+pub async fn answer(gateway: &Gateway, form: Form, name: &str, request: &Request) -> Answer {
+    let invoked = match parse(form, name, request) {
+        Ok(invoke) => carry_out(gateway, invoke, request.number).await,
+        Err(problem) => Err(problem),
+    };
+    invoked.unwrap_or_else(Answer::from)
+}
+
+/// Understands a request.
+///
+/// # Errors
+/// The error to answer with, in AWS's form.
+pub fn parse(form: Form, name: &str, request: &Request) -> Result<Invoke, ApiError> {
+    let mut named = name::function(&decode(name))?;
+    if let Some(qualifier) = request.parameter("Qualifier") {
+        named.qualify(&qualifier)?;
+    }
+    let kind = match request.header("x-amz-invocation-type") {
+        _ if form == Form::Async => InvocationType::Event,
+        None | Some("RequestResponse") => InvocationType::RequestResponse,
+        Some("Event") if form == Form::Whole => InvocationType::Event,
+        Some("DryRun") => InvocationType::DryRun,
+        Some(other) => {
+            let known = match form {
+                Form::Stream => "RequestResponse, DryRun",
+                _ => "Event, RequestResponse, DryRun",
+            };
+            let rule = format!("Member must satisfy enum value set: [{known}]");
+            return Err(ApiError::constraint(other, "invocationType", &rule));
+        }
+    };
+    let tail = match request.header("x-amz-log-type") {
+        None | Some("None") => false,
+        Some("Tail") => kind == InvocationType::RequestResponse,
+        Some(other) => {
+            let rule = "Member must satisfy enum value set: [None, Tail]";
+            return Err(ApiError::constraint(other, "logType", rule));
+        }
+    };
+    for (header, what) in [
+        ("x-amz-tenant-id", "X-Amz-Tenant-Id (tenant isolation)"),
+        (
+            "x-amz-durable-execution-name",
+            "X-Amz-Durable-Execution-Name (durable functions)",
+        ),
+    ] {
+        if request.header(header).is_some() {
+            return Err(super::registry::not_offered(what));
+        }
+    }
+    let client_context = request
+        .header("x-amz-client-context")
+        .map(api::client_context)
+        .transpose()?;
+    let trace = request
+        .header("x-amzn-trace-id")
+        .filter(|trace| trace.contains("Root="));
+    Ok(Invoke {
+        function: named,
+        kind,
+        form,
+        tail,
+        client_context,
+        trace: trace.map(str::to_owned),
+        body: request.body.clone(),
+    })
+}
+
+async fn carry_out(gateway: &Gateway, invoke: Invoke, number: u64) -> Result<Answer, ApiError> {
+    let plane = &gateway.plane;
+    invoke
+        .function
+        .check_place(&plane.place.region, &plane.place.account)?;
+    let function = FunctionName::new(invoke.function.name.as_str());
+    let qualifier = invoke.function.qualifier.as_deref();
+    let found = plane.directory.find(&function, qualifier);
+    let call = Call {
+        kind: invoke.kind,
+        function: &function,
+        qualifier,
+        body: &invoke.body,
+    };
+    let payload = api::check(call, |_| found != Found::Missing)?;
+    if let Found::Hindered(state) = found {
+        return Err(conflict(format!(
+            "The operation cannot be performed at this time. The function is currently in the following state: {state}"
+        )));
+    }
+    let details = CallDetails {
+        client_context: invoke.client_context,
+        log_tail: invoke.tail,
+        trace: invoke.trace,
+    };
+    let (name, qualifier) = (call_name(number), qualifier.map(Into::into));
+    let event = |lane| {
+        Input::Invoked(api::event(
+            gateway.seed,
+            &name,
+            &function,
+            qualifier,
+            lane,
+            details,
+            payload,
+        ))
+    };
+    let status = invoke.kind.status();
+    match invoke.kind {
+        InvocationType::DryRun => Ok(Answer::empty(status)),
+        InvocationType::Event => {
+            send(&gateway.entrance, event(Lane::Queue)).await?;
+            Ok(Answer::empty(status))
+        }
+        InvocationType::RequestResponse => {
+            let (tell, answer) = tokio::sync::oneshot::channel();
+            let reply = gateway.replies.open(move |answered| drop(tell.send(answered)));
+            send(&gateway.entrance, event(Lane::Reply(reply))).await?;
+            let answered = answer
+                .await
+                .map_err(|_| ApiError::service("the fabric stopped"))?;
+            let version = answered
+                .version
+                .map_or_else(|| "$LATEST".to_owned(), |version| version.to_string());
+            let reply = api::answer(answered.outcome)?;
+            let answer = match invoke.form {
+                Form::Stream => stream(reply, invoke.tail),
+                _ => whole(reply, invoke.tail),
+            };
+            Ok(answer.with("x-amz-executed-version", version))
+        }
+    }
+}
+
+fn whole(reply: api::Answer, tail: bool) -> Answer {
+    let mut answer = Answer::json(200, reply.payload);
+    if tail {
+        answer = answer.with("x-amz-log-result", STANDARD.encode(&reply.log));
+    }
+    match reply.function_error {
+        Some(error) => answer.with("x-amz-function-error", error),
+        None => answer,
+    }
+}
+
+/// The events of a response that is there as a whole (spec/lambda §5.6).
+fn stream(reply: api::Answer, tail: bool) -> Answer {
+    let mut events = BytesMut::new();
+    let mut complete = serde_json::Map::new();
+    match reply.function_error {
+        Some(error) => {
+            complete.insert("ErrorCode".to_owned(), error.into());
+            complete.insert(
+                "ErrorDetails".to_owned(),
+                String::from_utf8_lossy(&reply.payload).into(),
+            );
+        }
+        None => {
+            let chunks = reply.payload.chunks(CHUNK);
+            chunks.for_each(|chunk| {
+                events.extend(event_stream::event(
+                    "PayloadChunk",
+                    "application/octet-stream",
+                    chunk,
+                ))
+            });
+        }
+    }
+    if tail {
+        complete.insert("LogResult".to_owned(), STANDARD.encode(&reply.log).into());
+    }
+    let complete = serde_json::Value::Object(complete).to_string();
+    events.extend(event_stream::event(
+        "InvokeComplete",
+        "application/json",
+        complete.as_bytes(),
+    ));
+    Answer::of(200, "application/vnd.amazon.eventstream", events.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use router::name::RequestId;
+
+    use super::*;
+
+    fn ask(uri: &str, headers: &[(&str, &str)], body: &'static [u8]) -> Result<Invoke, ApiError> {
+        let mut request = hyper::Request::post(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (head, ()) = request.body(()).expect("a request").into_parts();
+        let request = Request::new(head, Bytes::from_static(body), RequestId::new("id"), 1);
+        let (form, name) = route(&request.path).ok_or_else(|| ApiError::unsupported(&request.path))?;
+        parse(form, name, &request)
+    }
+
+    #[test]
+    fn every_form_of_the_name_is_understood() {
+        let arn =
+            "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Afunction%3Af/invocations";
+        for path in [
+            "/2015-03-31/functions/f/invocations",
+            "/2015-03-31/functions/f%3A%24LATEST/invocations",
+            arn,
+        ] {
+            assert_eq!(
+                ask(path, &[], b"").map(|i| i.function.name),
+                Ok("f".to_owned()),
+                "{path}"
+            );
+        }
+        let asked = ask(
+            "/2015-03-31/functions/f/invocations?Qualifier=%24LATEST",
+            &[],
+            b"",
+        );
+        assert_eq!(
+            asked.map(|i| i.function.qualifier),
+            Ok(Some("$LATEST".to_owned()))
+        );
+    }
+
+    #[test]
+    fn words_nobody_knows_are_refused() {
+        let path = "/2015-03-31/functions/f/invocations";
+        for (header, value) in [("x-amz-log-type", "tail"), ("x-amz-invocation-type", "Later")] {
+            let error = ask(path, &[(header, value)], b"").err();
+            assert_eq!(error.map(|e| e.code), Some("ValidationException"), "{header}");
+        }
+        let tenant = ask(path, &[("x-amz-tenant-id", "t")], b"").err();
+        assert_eq!(tenant.map(|e| e.status), Some(400));
+        let stream = "/2021-11-15/functions/f/response-streaming-invocations";
+        assert!(ask(stream, &[("x-amz-invocation-type", "Event")], b"").is_err());
+    }
+
+    #[test]
+    fn three_operations_run_functions() {
+        let form = |path| route(path).map(|(form, name)| (form, name.to_owned()));
+        assert_eq!(
+            form("/2015-03-31/functions/f/invocations"),
+            Some((Form::Whole, "f".to_owned()))
+        );
+        assert_eq!(
+            form("/2014-11-13/functions/f/invoke-async/"),
+            Some((Form::Async, "f".to_owned()))
+        );
+        let stream = "/2021-11-15/functions/f/response-streaming-invocations";
+        assert_eq!(form(stream), Some((Form::Stream, "f".to_owned())));
+        for other in [
+            "/2015-03-31/functions",
+            "/2015-03-31/functions//invocations",
+            "/2015-03-31/functions/a/b/invocations",
+        ] {
+            assert_eq!(form(other), None, "{other}");
+        }
+        let client = [("x-amz-client-context", "!")];
+        assert!(ask("/2015-03-31/functions/f/invocations", &client, b"").is_err());
+    }
+}
