@@ -8,7 +8,7 @@ import stat
 import urllib.error
 import urllib.request
 
-from lambda_api import ApiCase, active, call, request, says, serve, unserve, zipped
+from lambda_api import ApiCase, active, call, remove, request, says, serve, unserve, zipped
 
 PROJECT = """
 schema: 1
@@ -164,9 +164,11 @@ class Folders(Api):
         self.assertEqual(call(self.client, "hot"), "second")
 
     def test_what_is_no_folder(self):
-        for path in (str(self.live.root / "none"), "relative", str(self.live.root / "triggerfish.yaml")):
+        paths = [str(self.live.root / "none"), "relative", str(self.live.root / "triggerfish.yaml")]
+        for n, path in enumerate(paths):
+            self.addCleanup(remove, self.client, f"no-folder{n}")
             with self.subTest(path), self.assertRaises(self.client.exceptions.InvalidParameterValueException):
-                self.client.create_function(**request("no-folder", {"S3Bucket": "hot-reload", "S3Key": path}))
+                self.client.create_function(**request(f"no-folder{n}", {"S3Bucket": "hot-reload", "S3Key": path}))
 
 
 class Urls(Api):

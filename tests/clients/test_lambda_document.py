@@ -1,12 +1,14 @@
 """The document's own sequence with the real `aws` CLI: create, invoke with every option, get, list, update, delete."""
 
 import base64
+import concurrent.futures
 import json
 import pathlib
 import subprocess
 import sys
+import tempfile
 
-from lambda_api import ARN, ROLE, ApiCase, serve, unserve, zipped
+from lambda_api import ARN, ROLE, ApiCase, active, remove, serve, unserve, zipped
 
 AWS = pathlib.Path(sys.executable).parent / "aws"
 
@@ -44,19 +46,23 @@ class Cli(ApiCase):
         return done.stderr if fails else json.loads(done.stdout or "{}")
 
     def create(self, name, runtime, *more):
-        made = self.aws(
+        self.addCleanup(remove, self.client, name)
+        return self.aws(
             "create-function", "--function-name", name, "--runtime", runtime, "--role", ROLE,
             "--handler", "index.handler", "--zip-file", "fileb://index.zip", "--timeout", "5", "--memory-size", "256", *more,
         )  # fmt: skip
-        self.addCleanup(self.client.get_waiter("function_active_v2").wait, FunctionName=name)
-        return made
 
-    def invoke(self, name, *options, payload=ROY):
+    def invoke(self, name, *options, payload=json.dumps(ROY)):
         """The CLI's metadata, and what it wrote to the outfile."""
-        out = self.live.root / "out.txt"
-        out.unlink(missing_ok=True)
-        answer = self.aws("invoke", "--function-name", name, "--payload", json.dumps(payload), *options, "out.txt")
-        return answer, out.read_text()
+        with tempfile.NamedTemporaryFile("r", dir=self.live.root) as out:
+            given = ["--payload", payload] if payload else []
+            answer = self.aws("invoke", "--function-name", name, *given, *options, out.name)
+            return answer, out.read()
+
+    def together(self, *calls):
+        """Some calls at the same time, as the CLI takes half a second to start: what each gave, in their order."""
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            return list(pool.map(lambda one: one(), calls))
 
 
 class Document(Cli):
@@ -85,34 +91,39 @@ class Document(Cli):
         self.assertRegex(log, "^START RequestId: [0-9a-f-]{36} Version: \\$LATEST\n")
         self.assertIn("\tINFO\tname is Roy Singh\n", log)
         self.assertRegex(log, "REPORT RequestId: .*\tMemory Size: 256 MB\t.*\tInit Duration: .* ms\t\n$")
-
-        answer, out = self.invoke("hello", "--invocation-type", "Event")
-        self.assertEqual((answer, out), ({"StatusCode": 202}, ""))
-        answer, out = self.invoke("hello", "--invocation-type", "DryRun")
-        self.assertEqual((answer, out), ({"StatusCode": 204}, ""))
-        self.assertEqual(json.loads(self.invoke("hello", "--qualifier", "$LATEST")[1]), SAID)
+        event, dry, latest = self.together(
+            lambda: self.invoke("hello", "--invocation-type", "Event"),
+            lambda: self.invoke("hello", "--invocation-type", "DryRun"),
+            lambda: self.invoke("hello", "--qualifier", "$LATEST"),
+        )
+        self.assertEqual(event, ({"StatusCode": 202}, ""))
+        self.assertEqual(dry, ({"StatusCode": 204}, ""))
+        self.assertEqual(json.loads(latest[1]), SAID)
 
     def publishes(self):
         version = self.aws("publish-version", "--function-name", "hello")
         self.assertEqual((version["Version"], version["FunctionArn"]), ("1", ARN + "hello:1"))
         alias = self.aws("create-alias", "--function-name", "hello", "--name", "prod", "--function-version", "1")
         self.assertEqual(alias["AliasArn"], ARN + "hello:prod")
-        for qualifier in ("1", "prod"):
-            answer, out = self.invoke("hello", "--qualifier", qualifier)
+        qualified = [lambda q=q: self.invoke("hello", "--qualifier", q) for q in ("1", "prod")]
+        for answer, out in self.together(*qualified):
             self.assertEqual((answer["ExecutedVersion"], json.loads(out)), ("1", SAID))
 
     def updates(self):
         changed = self.aws("update-function-code", "--function-name", "hello", "--zip-file", "fileb://second.zip")
         self.assertEqual((changed["State"], changed["LastUpdateStatus"]), ("Active", "InProgress"))
         self.assertEqual(self.aws("wait", "function-updated-v2", "--function-name", "hello"), {})
-        self.assertEqual(json.loads(self.invoke("hello")[1]), SAID.replace("Hello", "Good day"))
-        self.assertEqual(json.loads(self.invoke("hello", "--qualifier", "prod")[1]), SAID)
+        latest, prod = self.together(
+            lambda: self.invoke("hello")[1], lambda: self.invoke("hello", "--qualifier", "prod")[1]
+        )
+        self.assertEqual((json.loads(latest), json.loads(prod)), (SAID.replace("Hello", "Good day"), SAID))
         changed = self.aws("update-function-configuration", "--function-name", "hello", "--timeout", "7")
         self.assertEqual((changed["Timeout"], changed["MemorySize"]), (7, 256))
-        found = self.aws("get-function", "--function-name", "hello")
+        found, listed = self.together(
+            lambda: self.aws("get-function", "--function-name", "hello"), lambda: self.aws("list-functions")
+        )
         self.assertEqual((found["Configuration"]["Timeout"], found["Code"]["RepositoryType"]), (7, "S3"))
-        listed = self.aws("list-functions")["Functions"]
-        self.assertIn("hello", [function["FunctionName"] for function in listed])
+        self.assertIn("hello", [function["FunctionName"] for function in listed["Functions"]])
 
     def deletes(self):
         self.aws("delete-function", "--function-name", "hello")
@@ -121,40 +132,31 @@ class Document(Cli):
 
 
 class Options(Cli):
-    def setUp(self):
-        # The seed's own runtime, which AWS has retired, runs where it is asked for.
-        if "old" not in [function["FunctionName"] for function in self.client.list_functions()["Functions"]]:
-            made = self.create("old", "nodejs8.10")
-            self.assertEqual(made["Runtime"], "nodejs8.10")
-            self.client.get_waiter("function_active_v2").wait(FunctionName="old")
-
-    def test_a_retired_runtime_runs(self):
-        self.assertEqual(json.loads(self.invoke("old")[1]), SAID)
+    """The seed's own runtime, which AWS has retired, runs where it is asked for."""
 
     def context(self, size):
         """A client context whose base64, without padding, has `size` characters."""
-        bytes_ = size * 6 // 8
-        empty = json.dumps({"custom": {"size": size, "x": ""}}, separators=(",", ":"))
-        text = json.dumps({"custom": {"size": size, "x": "x" * (bytes_ - len(empty))}}, separators=(",", ":"))
+        empty = json.dumps({"custom": {"size": size, "x": ""}})
+        text = json.dumps({"custom": {"size": size, "x": "x" * (size * 6 // 8 - len(empty))}})
         encoded = base64.b64encode(text.encode()).decode().rstrip("=")
         self.assertEqual(len(encoded), size)
         return encoded
 
-    def test_client_context_up_to_its_limit(self):
-        for size in (3580, 3583):
-            with self.subTest(size=size):
-                out = self.invoke("old", "--client-context", self.context(size))[1]
-                self.assertEqual(json.loads(out), SAID.replace("none", str(size)))
-        said = self.aws(
-            "invoke", "--function-name", "old", "--client-context", self.context(3584), "out.txt", fails=True
-        )
-        self.assertIn("when calling the Invoke operation", said)
-
-    def test_a_payload_from_a_file_and_none_at_all(self):
+    def test_payloads_and_client_contexts_up_to_their_limit(self):
+        self.assertEqual(self.create("old", "nodejs8.10")["Runtime"], "nodejs8.10")
+        active(self.client, "old")
         (self.live.root / "roy.json").write_text(json.dumps(ROY))
-        answer = self.aws("invoke", "--function-name", "old", "--payload", "file://roy.json", "out.txt")
-        self.assertEqual(answer["StatusCode"], 200)
-        self.assertEqual(json.loads((self.live.root / "out.txt").read_text()), SAID)
-        self.aws("invoke", "--function-name", "old", "out.txt")
-        said = "Hello undefined and address is undefined, context none"
-        self.assertEqual(json.loads((self.live.root / "out.txt").read_text()), said)
+        nobody = "Hello undefined and address is undefined, context none"
+        over = ("invoke", "--function-name", "old", "--client-context", self.context(3584), "over.txt")
+        plain, file, none, padded, longest, too_long = self.together(
+            lambda: self.invoke("old")[1],
+            lambda: self.invoke("old", payload="file://roy.json")[1],
+            lambda: self.invoke("old", payload=None)[1],
+            lambda: self.invoke("old", "--client-context", self.context(3580))[1],
+            lambda: self.invoke("old", "--client-context", self.context(3583))[1],
+            lambda: self.aws(*over, fails=True),
+        )
+        self.assertEqual([json.loads(out) for out in (plain, file, none)], [SAID, SAID, nobody])
+        self.assertEqual(json.loads(padded), SAID.replace("none", "3580"))
+        self.assertEqual(json.loads(longest), SAID.replace("none", "3583"))
+        self.assertIn("when calling the Invoke operation", too_long)
