@@ -478,6 +478,7 @@ impl Actor {
             born: self.born.unwrap_or_default(),
             clock: now.filter(|_| site.pace == Pace::Virtual),
             endpoint: site.endpoint.as_deref(),
+            credentials: &site.credentials,
         };
         launch.spawn()
     }

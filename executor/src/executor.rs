@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::actor;
 use crate::check::{Look, StartError};
+use crate::credentials::Credentials;
 use crate::function::{FunctionSpec, Injury, Pace};
 use crate::functions::Functions;
 use crate::pool::{Choice, Number, Pool};
@@ -47,6 +48,8 @@ pub struct Options {
     pub patience: u32,
     /// `AWS_ENDPOINT_URL` for handlers.
     pub endpoint: Option<String>,
+    /// The AWS credentials of handlers.
+    pub credentials: Credentials,
     /// How long an unused environment is kept in live pace.
     pub idle: Duration,
 }
@@ -63,6 +66,7 @@ impl Options {
             init_timeout: Duration::from_secs(10),
             patience: 10,
             endpoint: None,
+            credentials: Credentials::default(),
             idle: Duration::from_secs(600),
         }
     }

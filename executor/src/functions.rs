@@ -110,6 +110,7 @@ impl Functions {
             init_timeout: options.init_timeout,
             patience: options.patience,
             endpoint: options.endpoint.clone(),
+            credentials: options.credentials.clone(),
             voice: self.0.voice.clone(),
         };
         self.sites().insert(site.spec.function_version(), Arc::new(site));

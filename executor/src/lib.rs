@@ -17,6 +17,7 @@
 mod actor;
 mod body;
 mod check;
+mod credentials;
 mod crew;
 mod denial;
 mod environment;
@@ -47,6 +48,7 @@ mod unfinished;
 mod verdict;
 
 pub use check::{StartError, check};
+pub use credentials::Credentials;
 pub use executor::{Executor, Heard, Options};
 pub use function::{BadRuntime, FunctionSpec, Injury, Pace, Runtime};
 pub use functions::{Code, Functions};

@@ -18,6 +18,7 @@ use router::time::Timestamp;
 use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, Command};
 
+use crate::credentials::Credentials;
 use crate::environment::Exit;
 use crate::function::{FunctionSpec, Runtime};
 use crate::sandbox::{Sandbox, TMP, View};
@@ -75,6 +76,8 @@ pub struct Launch<'a> {
     pub clock: Option<Timestamp>,
     /// The gateway for SDK calls.
     pub endpoint: Option<&'a str>,
+    /// What SDK calls are signed with.
+    pub credentials: &'a Credentials,
 }
 
 impl Launch<'_> {
@@ -177,12 +180,9 @@ impl Launch<'_> {
                     self.spec.version
                 ),
             ),
-            ("AWS_ACCESS_KEY_ID", "ASIATRIGGERFISH00000".to_owned()),
-            (
-                "AWS_SECRET_ACCESS_KEY",
-                "triggerfish/no/secret/at/all/0000000000".to_owned(),
-            ),
-            ("AWS_SESSION_TOKEN", "triggerfish-session".to_owned()),
+            ("AWS_ACCESS_KEY_ID", self.credentials.id.clone()),
+            ("AWS_SECRET_ACCESS_KEY", self.credentials.secret.clone()),
+            ("AWS_SESSION_TOKEN", self.credentials.token.clone()),
             ("AWS_LAMBDA_RUNTIME_API", self.api.to_owned()),
             ("LAMBDA_TASK_ROOT", code),
             ("LAMBDA_RUNTIME_DIR", self.runtime_dir.display().to_string()),

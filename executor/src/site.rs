@@ -11,6 +11,7 @@ use router::event::{AttemptId, Invocation, Outcome};
 use router::name::{FunctionVersion, Name, Seed};
 use router::time::Timestamp;
 
+use crate::credentials::Credentials;
 use crate::environment::Ending;
 use crate::function::{FunctionSpec, Injury, Pace};
 use crate::pool::Number;
@@ -68,6 +69,7 @@ pub(crate) struct Site {
     pub init_timeout: Duration,
     pub patience: u32,
     pub endpoint: Option<String>,
+    pub credentials: Credentials,
     pub voice: Voice,
 }
 

@@ -29,7 +29,6 @@ pub struct Request {
     /// The body, no longer than the limit of its operation.
     pub body: Bytes,
     /// What `x-amzn-RequestId` of the answer says.
-    #[allow(dead_code, reason = "for services that tell it in the body")]
     pub id: RequestId,
     /// The call's number since `up` began, from 1: what its causal name is made of.
     pub number: u64,
