@@ -161,8 +161,8 @@ class Aliases(Api):
     def test_weights_share_out_calls(self):
         self.two_versions("weights")
         self.client.create_alias(FunctionName="weights", Name="live", FunctionVersion="1")
-        # Binomial with n = 400 has a standard deviation of 10 and 6: bounds are six and more away on every side but zero.
-        for weight, calls, low, high in [(0.5, 400, 140, 260), (0.1, 400, 5, 85), (0.0, 50, 0, 0), (1.0, 50, 50, 50)]:
+        # Bounds are six standard deviations away on either side, or where nothing would be left.
+        for weight, calls, low, high in [(0.5, 400, 140, 260), (0.1, 200, 1, 46), (0.0, 20, 0, 0), (1.0, 20, 20, 20)]:
             with self.subTest(weight=weight):
                 routing = {"AdditionalVersionWeights": {"2": weight}}
                 self.client.update_alias(FunctionName="weights", Name="live", RoutingConfig=routing)
