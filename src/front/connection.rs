@@ -94,7 +94,7 @@ impl Watch {
         Serving(self.clone())
     }
 
-    /// Runs a connection to its end, or drops it (`None`) when it stands still.
+    /// What keeps the times while the connection is polled.
     pub fn keep(&self) -> Keeper {
         Keeper {
             watch: self.clone(),

@@ -89,7 +89,7 @@ impl Call {
         }
     }
 
-    /// A text of `least` to `most` characters of `allowed`, which is required.
+    /// A name of `least` to `most` letters, digits and `+=,.@_-`, which is required.
     ///
     /// # Errors
     /// It is not there, or not so.

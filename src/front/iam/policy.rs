@@ -1,4 +1,6 @@
 //! Managed policies of the account, in their one version.
+//!
+//! Owns their operations. Deliberately absent: further versions, and the policies that AWS manages.
 
 use router::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -63,6 +65,7 @@ impl Policy {
 
 type Done = Result<Option<Xml>, Fault>;
 
+/// Makes a policy (`CreatePolicy`).
 pub fn create(iam: &mut Iam, call: &Call, given: &Given) -> Done {
     let name = call.word("PolicyName", 1, 128)?.to_owned();
     let policy = Policy {
@@ -89,11 +92,13 @@ pub fn create(iam: &mut Iam, call: &Call, given: &Given) -> Done {
     Ok(told)
 }
 
+/// Tells of a policy (`GetPolicy`).
 pub fn get(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     let attached = attachments(iam, call.required("PolicyArn")?);
     Ok(iam.policy(call)?.told(attached))
 }
 
+/// Tells the document of a policy (`GetPolicyVersion`).
 pub fn get_version(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     let policy = iam.policy(call)?;
     let version = call.required("VersionId")?;
@@ -110,6 +115,7 @@ pub fn get_version(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     Ok(Some(xml))
 }
 
+/// Tells the only version of a policy (`ListPolicyVersions`).
 pub fn list_versions(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     let policy = iam.policy(call)?;
     Ok(whole("Versions", [policy], |xml, policy| {
@@ -117,6 +123,7 @@ pub fn list_versions(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     }))
 }
 
+/// Tells of the policies of the account (`ListPolicies`).
 pub fn list(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     let ours = match call.get("Scope") {
         None | Some("All" | "Local") => true,
@@ -139,6 +146,7 @@ pub fn list(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     }))
 }
 
+/// Removes a policy that is attached nowhere (`DeletePolicy`).
 pub fn delete(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     iam.policy(call)?;
     let arn = call.required("PolicyArn")?;
@@ -149,12 +157,14 @@ pub fn delete(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     Ok(None)
 }
 
+/// Adds tags (`TagPolicy`).
 pub fn tag(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     let policy = iam.policy(call)?;
     policy.tags = add_tags(&policy.tags, call)?;
     Ok(None)
 }
 
+/// Removes tags (`UntagPolicy`).
 pub fn untag(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     remove_tags(&mut iam.policy(call)?.tags, call);
     Ok(None)

@@ -1,4 +1,6 @@
 //! Roles, with the policies in them and attached to them.
+//!
+//! Owns their operations and AWS's words for what is wrong. Deliberately absent: what a policy allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,6 +70,7 @@ impl Role {
 
 type Done = Result<Option<Xml>, Fault>;
 
+/// Makes a role (`CreateRole`).
 pub fn create(iam: &mut Iam, call: &Call, given: &Given) -> Done {
     let name = call.word("RoleName", 1, 64)?.to_owned();
     let role = Role {
@@ -95,16 +98,19 @@ pub fn create(iam: &mut Iam, call: &Call, given: &Given) -> Done {
     Ok(told)
 }
 
+/// Tells of a role (`GetRole`).
 pub fn get(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     Ok(iam.role(call)?.told())
 }
 
+/// Tells of all roles below a path (`ListRoles`).
 pub fn list(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     let prefix = call.get("PathPrefix").unwrap_or("/");
     let roles = iam.roles.values().filter(|role| role.path.starts_with(prefix));
     Ok(whole("Roles", roles, |xml, role| role.write(xml, false)))
 }
 
+/// Removes a role that holds no policies any more (`DeleteRole`).
 pub fn delete(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     let role = iam.role(call)?;
     if !role.attached.is_empty() {
@@ -118,6 +124,7 @@ pub fn delete(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     Ok(None)
 }
 
+/// Changes what is said of a role (`UpdateRole`).
 pub fn update(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     let (description, seconds) = (description_of(call)?, session_seconds(call)?);
     let role = iam.role(call)?;
@@ -128,23 +135,27 @@ pub fn update(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     Ok(Some(Xml::default()))
 }
 
+/// Changes who may assume a role (`UpdateAssumeRolePolicy`).
 pub fn update_trust(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     let role = iam.role(call)?;
     role.trust = document::trust(call, "PolicyDocument")?;
     Ok(None)
 }
 
+/// Adds tags (`TagRole`).
 pub fn tag(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     let role = iam.role(call)?;
     role.tags = add_tags(&role.tags, call)?;
     Ok(None)
 }
 
+/// Removes tags (`UntagRole`).
 pub fn untag(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     remove_tags(&mut iam.role(call)?.tags, call);
     Ok(None)
 }
 
+/// Tells the tags (`ListRoleTags`).
 pub fn list_tags(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     let role = iam.role(call)?;
     let mut xml = Xml::default();
@@ -153,6 +164,7 @@ pub fn list_tags(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     Ok(Some(xml))
 }
 
+/// Attaches a policy; one that is attached already stays so (`AttachRolePolicy`).
 pub fn attach(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     let arn = call.required("PolicyArn")?.to_owned();
     // AWS's own are not known here one by one.
@@ -170,6 +182,7 @@ pub fn attach(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     Ok(None)
 }
 
+/// Detaches a policy (`DetachRolePolicy`).
 pub fn detach(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     let arn = call.required("PolicyArn")?;
     match iam.role(call)?.attached.remove(arn) {
@@ -178,6 +191,7 @@ pub fn detach(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     }
 }
 
+/// Tells the attached policies (`ListAttachedRolePolicies`).
 pub fn list_attached(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     let attached = &iam.role(call)?.attached;
     Ok(whole("AttachedPolicies", attached, |xml, arn| {
@@ -186,6 +200,7 @@ pub fn list_attached(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     }))
 }
 
+/// Puts a policy into a role, in place of one of its name (`PutRolePolicy`).
 pub fn put_inline(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     let name = call.word("PolicyName", 1, 128)?.to_owned();
     let role = iam.role(call)?;
@@ -193,6 +208,7 @@ pub fn put_inline(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     Ok(None)
 }
 
+/// Tells of a policy in a role (`GetRolePolicy`).
 pub fn get_inline(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     let name = call.word("PolicyName", 1, 128)?;
     let role = iam.role(call)?;
@@ -204,6 +220,7 @@ pub fn get_inline(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     Ok(Some(xml))
 }
 
+/// Tells the names of the policies in a role (`ListRolePolicies`).
 pub fn list_inline(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     let mut xml = Xml::default();
     let names = iam.role(call)?.inline.keys();
@@ -214,6 +231,7 @@ pub fn list_inline(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     Ok(Some(xml))
 }
 
+/// Removes a policy from a role (`DeleteRolePolicy`).
 pub fn delete_inline(iam: &mut Iam, call: &Call, _: &Given) -> Done {
     let name = call.word("PolicyName", 1, 128)?;
     match iam.role(call)?.inline.remove(name) {
