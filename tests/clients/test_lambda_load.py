@@ -65,13 +65,20 @@ class Pages(ApiCase):
         for n in range(1, 5):
             self.client.put_function_event_invoke_config(FunctionName="paged", Qualifier=str(n), MaximumRetryAttempts=0)
             self.client.create_function_url_config(FunctionName="paged", Qualifier=f"a{n:02}", AuthType="NONE")
+            self.client.put_provisioned_concurrency_config(
+                FunctionName="paged", Qualifier=str(n), ProvisionedConcurrentExecutions=1
+            )
         lists = [
+            ("list_provisioned_concurrency_configs", "ProvisionedConcurrencyConfigs"),
             ("list_function_event_invoke_configs", "FunctionEventInvokeConfigs"),
             ("list_function_url_configs", "FunctionUrlConfigs"),
         ]
         for operation, member in lists:
             found, sizes = self.pages(operation, member, 3, FunctionName="paged")
             self.assertEqual((len({item["FunctionArn"] for item in found}), sizes), (4, [3, 1]))
+
+    def test_event_source_mappings(self):
+        self.assertEqual(self.pages("list_event_source_mappings", "EventSourceMappings"), ([], [0]))
 
     def test_layers(self):
         for name in ("layer-a", "layer-b"):
