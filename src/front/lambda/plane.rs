@@ -31,7 +31,7 @@ use super::registry::served::Served;
 use super::registry::{self, Brought, Ids, Moment, Place, Registry, Told, Wanted};
 use super::store::{Kind, Store};
 use super::world::World;
-use crate::front::code::{CodeStore, PackageError};
+use crate::front::code::{CodeStore, PackageError, UNZIPPED_LIMIT};
 use crate::reload::Reload;
 
 /// The control plane.
@@ -344,9 +344,13 @@ impl Plane {
                 })
             }
             Wanted::Folder(path) => Box::new(move || code.pack(&path).map(Brought::Package).map_err(refused)),
-            Wanted::Layers(packages) => {
-                Box::new(move || code.opt(&packages).map(|_| Brought::Merged).map_err(refused))
-            }
+            Wanted::Layers { layers, code: own } => Box::new(move || {
+                let sizes = layers.iter().chain(&own).map(|package| code.unzipped(package));
+                if sizes.sum::<Result<u64, _>>().map_err(refused)? >= UNZIPPED_LIMIT {
+                    return Err(refused(PackageError::TooLargeUnzipped));
+                }
+                code.opt(&layers).map(|_| Brought::Merged).map_err(refused)
+            }),
         };
         let done = tokio::task::spawn_blocking(work).await;
         done.unwrap_or_else(|error| Err(ApiError::service(&format!("failed to bring code: {error}"))))

@@ -176,8 +176,13 @@ pub enum Wanted {
     },
     /// A folder, packed as it is now.
     Folder(PathBuf),
-    /// Layers, merged in their order.
-    Layers(Vec<Package>),
+    /// Layers, merged in their order; with the code that they are for, they have a limit together.
+    Layers {
+        /// The layers.
+        layers: Vec<Package>,
+        /// The code, if it is a package.
+        code: Option<Package>,
+    },
 }
 
 /// What was brought.

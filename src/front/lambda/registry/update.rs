@@ -28,6 +28,9 @@ pub fn code(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> 
         let first = architectures.first().and_then(Value::as_str);
         config.architecture = first.unwrap_or(&config.architecture).to_owned();
     }
+    if let Some(wanted) = unmerged(moment, &config, &code) {
+        return Ok(Told::Wants(wanted));
+    }
     record.latest.update(config, code, moment.now, moment.ids);
     let shown = if truth(input, "Publish") && !truth(input, "DryRun") {
         let number = match publish(&mut record, moment, None, true)? {
@@ -67,7 +70,7 @@ pub fn configuration(registry: &mut Registry, moment: &mut Moment<'_>, input: &I
     let mut config = record.latest.config.clone();
     config.take(moment, input, layers)?;
     check_idle(moment, &record)?;
-    if let Some(wanted) = unmerged(moment, &config) {
+    if let Some(wanted) = unmerged(moment, &config, &record.latest.code) {
         return Ok(Told::Wants(wanted));
     }
     let code = record.latest.code.clone();

@@ -241,7 +241,7 @@ fn bring(wanted: &Wanted, input: &Input) -> Result<Brought, ApiError> {
         }
         Wanted::Object { bucket, key } => Brought::Package(package(&format!("{bucket}/{key}"))),
         Wanted::Folder(path) => Brought::Package(package(&path.display().to_string())),
-        Wanted::Layers(_) => Brought::Merged,
+        Wanted::Layers { .. } => Brought::Merged,
     })
 }
 
