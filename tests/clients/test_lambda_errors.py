@@ -7,6 +7,7 @@ from lambda_table import TableCase, call, is_like
 
 MISSING, CONFLICT, STALE = "ResourceNotFoundException", "ResourceConflictException", "PreconditionFailedException"
 INVALID = "InvalidParameterValueException"
+STALE_TEXT = "The Revision Id provided does not match the latest Revision Id. Call the {} API to retrieve the latest Revision Id"
 NO, F = "missing", "f"
 SOURCE = {"Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"}
 SQS = f"arn:aws:sqs:us-east-1:{ACCOUNT}:none"
@@ -24,10 +25,6 @@ def setUpModule():
     client.create_alias(FunctionName=F, Name="live", FunctionVersion="1")
     client.add_permission(FunctionName=F, StatementId="s", **SOURCE)
     client.create_function_url_config(FunctionName=F, AuthType="NONE")
-    client.publish_layer_version(LayerName="layer", Content={"ZipFile": zipped({"a": "b"})})
-    client.add_layer_version_permission(
-        LayerName="layer", VersionNumber=1, StatementId="s", Action="lambda:GetLayerVersion", Principal="*"
-    )
     create(client, "bare")
 
 
@@ -163,10 +160,8 @@ class Conflicts(TableCase):
             self.client.delete_provisioned_concurrency_config(FunctionName="places", Qualifier=first)
 
     def test_stale_revisions(self):
-        text = "The Revision Id provided does not match the latest Revision Id. Call the {} API to retrieve the latest Revision Id"
-        function, policy, layer = (text.format(api) for api in ("GetFunction/GetAlias", "GetPolicy", "GetLayerPolicy"))
+        function, policy = STALE_TEXT.format("GetFunction/GetAlias"), STALE_TEXT.format("GetPolicy")
         old = {"RevisionId": NO_REVISION}
-        version = {"LayerName": "layer", "VersionNumber": 1}
         rows = [
             (call("update_function_code", **named(F, ZipFile=says("x"), **old)), STALE, function),
             (call("update_function_configuration", **named(F, Timeout=5, **old)), STALE, function),
@@ -174,10 +169,19 @@ class Conflicts(TableCase):
             (call("update_alias", **named(F, Name="live", **old)), STALE, function),
             (call("add_permission", **named(F, StatementId="x", **SOURCE, **old)), STALE, policy),
             (call("remove_permission", **named(F, StatementId="s", **old)), STALE, policy),
-            (call("remove_layer_version_permission", **version, StatementId="s", **old), STALE, layer),
-            (call("add_layer_version_permission", **version, StatementId="x", Action="lambda:GetLayerVersion", Principal="*", **old), STALE, layer),
         ]
         self.check(rows)
+
+    def test_stale_revisions_of_layers(self):
+        version = {"LayerName": "stale", "VersionNumber": 1}
+        everybody = {"Action": "lambda:GetLayerVersion", "Principal": "*"}
+        self.client.publish_layer_version(LayerName="stale", Content={"ZipFile": zipped({"a": "b"})})
+        self.client.add_layer_version_permission(**version, StatementId="s", **everybody)
+        old, text = {"RevisionId": NO_REVISION}, STALE_TEXT.format("GetLayerPolicy")
+        self.check([
+            (call("remove_layer_version_permission", **version, StatementId="s", **old), STALE, text),
+            (call("add_layer_version_permission", **version, StatementId="x", **everybody, **old), STALE, text),
+        ])  # fmt: skip
 
 
 class Invoke(TableCase):

@@ -1,8 +1,10 @@
 """What hangs on a function: concurrency, provisioned and reserved; policies, tags, URLs, and settings of the account."""
 
 import json
+import time
 
 from lambda_api import ACCOUNT, ARN, CODE, UUID, ApiCase, Wire, call, says, serve, unserve, zipped
+from live import PATIENCE
 
 ISO = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?"
 
@@ -56,7 +58,8 @@ class Provisioned(ApiCase):
 
     def settled(self, name, qualifier):
         """The configuration when it is no longer in progress; each look is a round trip, so this needs no pause."""
-        for _ in range(10_000):
+        late = time.monotonic() + PATIENCE
+        while time.monotonic() < late:
             found = self.client.get_provisioned_concurrency_config(FunctionName=name, Qualifier=qualifier)
             if found["Status"] != "IN_PROGRESS":
                 return found
