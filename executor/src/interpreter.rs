@@ -45,7 +45,7 @@ const BOOTSTRAP: &str = "bootstrap";
 /// # Errors
 /// There is none on this machine.
 pub fn interpreter(runtime: &Runtime) -> Result<PathBuf, InterpreterError> {
-    Interpreters.likely_program(runtime, Path::new("/"))
+    Interpreters.likely_program(runtime, Path::new("/"), None)
 }
 
 /// Programs found so far by this process: scenarios that run side by side ask once between them, because a

@@ -8,16 +8,31 @@
 //! An operation whose code has to be brought first answers [`Told::Wants`] before it has changed anything, and is called
 //! again with it.
 
+pub mod account;
 pub mod alias;
 pub mod code;
+pub mod concurrency;
 pub mod config;
 pub mod configuration;
 pub mod function;
+pub mod invoke_config;
+pub mod layer;
+pub mod layer_policy;
+pub mod layer_record;
+pub mod mapping;
+pub mod policy;
+pub mod provisioned;
 pub mod record;
+pub mod recursion;
+pub mod runtime;
 pub mod served;
 pub mod tags;
+pub mod target;
 pub mod update;
+pub mod url;
 pub mod version;
+#[cfg(test)]
+pub mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -30,6 +45,8 @@ use serde_json::{Value, json};
 use super::model::Input;
 use super::name::{self, Named};
 use crate::front::code::Package;
+use layer_record::LayerRecord;
+use mapping::Mapping;
 pub use record::Record;
 
 /// Everything that the control plane knows.
@@ -37,7 +54,13 @@ pub use record::Record;
 pub struct Registry {
     /// The functions.
     pub functions: BTreeMap<FunctionName, Record>,
+    /// The layers, by their bare names.
+    pub layers: BTreeMap<String, LayerRecord>,
+    /// The event source mappings, by their ids.
+    pub mappings: BTreeMap<String, Mapping>,
     changed: BTreeSet<FunctionName>,
+    changed_layers: BTreeSet<String>,
+    changed_mappings: BTreeSet<String>,
 }
 
 /// Where the fabric believes to be.
@@ -96,6 +119,20 @@ pub struct Moment<'a> {
     pub outside: &'a dyn Outside,
 }
 
+impl Moment<'_> {
+    /// The sink that stands for the queue or topic of an ARN, if it is of this region and account.
+    pub fn sink(&self, arn: &str) -> Option<SinkName> {
+        let parts: Vec<&str> = arn.split(':').collect();
+        match parts.as_slice() {
+            ["arn", _, "sqs" | "sns", region, account, name] => {
+                let here = *region == self.place.region && *account == self.place.account;
+                self.outside.sink(name).filter(|_| here)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// What the control plane asks of the world around it.
 pub trait Outside: Sync {
     /// Why a runtime cannot run here, if it cannot.
@@ -104,6 +141,25 @@ pub trait Outside: Sync {
     fn sink(&self, name: &str) -> Option<SinkName>;
     /// Whether runtimes that AWS has retired are taken.
     fn takes_retired(&self) -> bool;
+    /// What is known of an event source, by its ARN.
+    fn event_source(&self, arn: &str) -> EventSource;
+    /// How many environments of a version (a number) are provisioned by now, and whether its initialization failed.
+    fn provisioned(&self, function: &FunctionName, version: &str) -> (u32, bool);
+}
+
+/// What is known of an event source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventSource {
+    /// It is here.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no source that is polled is here yet"))]
+    Exists {
+        /// The visibility timeout of a queue.
+        visibility_seconds: Option<u32>,
+    },
+    /// It is of a kind that can be here, and is not; or of no kind that Lambda knows.
+    Missing,
+    /// It is of a kind that is not offered, by the name that an error gives it.
+    NotOffered(&'static str),
 }
 
 /// Where a package of code comes from.
@@ -189,6 +245,17 @@ impl Ids {
         self.next += 1;
         self.seed.request_id(&format!("lambda:{}", self.next)).to_string()
     }
+
+    /// 32 small letters and digits, as the host of a function URL begins with.
+    pub fn label(&mut self) -> String {
+        const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+        self.next += 1;
+        let bytes = self.seed.bytes(&format!("url:{}", self.next));
+        bytes
+            .iter()
+            .map(|byte| char::from(LETTERS[usize::from(*byte) % 36]))
+            .collect()
+    }
 }
 
 impl Registry {
@@ -209,11 +276,6 @@ impl Registry {
         if wanted { self.change(name) } else { None }
     }
 
-    /// The content of a layer version, by its ARN.
-    pub fn layer(&self, _arn: &str) -> Option<Package> {
-        None
-    }
-
     /// Takes in a new function, or one that was changed.
     pub fn insert(&mut self, record: Record) {
         self.changed.insert(record.name.clone());
@@ -231,10 +293,17 @@ impl Registry {
         std::mem::take(&mut self.changed)
     }
 
-    /// The packages that functions use.
+    /// The layers that are others than when this was asked last.
+    pub fn take_changed_layers(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.changed_layers)
+    }
+
+    /// The packages that functions use, and those of layers.
     pub fn packages(&self) -> BTreeSet<Package> {
         let revisions = self.functions.values().flat_map(Record::revisions);
-        revisions.flat_map(|(_, revision)| revision.packages()).collect()
+        let used = revisions.flat_map(|(_, revision)| revision.packages());
+        let layers = self.layers.values().flat_map(LayerRecord::packages);
+        used.chain(layers).collect()
     }
 
     /// The lists of layers that functions use.
@@ -244,18 +313,22 @@ impl Registry {
         lists.filter(|list| !list.is_empty()).collect()
     }
 
-    /// Lets everything happen that was to happen by `now`: functions become active, updates complete.
+    /// Lets everything happen that was to happen by `now`: functions become active, updates complete, mappings are
+    /// enabled, disabled or gone.
     pub fn settle(&mut self, now: Timestamp, ids: &mut Ids) {
         for (name, record) in &mut self.functions {
             if record.settle(now, ids) {
                 self.changed.insert(name.clone());
             }
         }
+        self.settle_mappings(now);
     }
 
     /// When [`Registry::settle`] has something to do.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.functions.values().filter_map(Record::next_deadline).min()
+        let functions = self.functions.values().filter_map(Record::next_deadline);
+        let mappings = self.mappings.values().filter_map(Mapping::next_deadline);
+        functions.chain(mappings).min()
     }
 }
 
@@ -313,6 +386,15 @@ pub fn check_publish_to(input: &Input) -> Result<(), ApiError> {
 /// A client's mistake that its model could not show (spec/errors §6).
 pub fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::user(400, "InvalidParameterValueException", message)
+}
+
+/// As [`invalid`], for the texts that AWS sends without a `Type` (spec/errors §6).
+pub fn untyped(message: impl Into<String>) -> ApiError {
+    let message: String = message.into();
+    ApiError {
+        body: json!({ "message": message }).to_string(),
+        ..invalid("")
+    }
 }
 
 /// A parameter or value that exists at AWS and is not offered here: said rather than ignored.

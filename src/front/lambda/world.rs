@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use executor::Runtime;
-use router::name::SinkName;
+use executor::{Functions, Runtime};
+use router::name::{FunctionName, FunctionVersion, SinkName};
 use scenarios::api::error::ApiError;
 
 use super::desired;
 use super::registry::config::{Program, RETIRED};
-use super::registry::{Outside, invalid};
+use super::registry::{EventSource, Outside, invalid};
 use crate::front::code::ZIPPED_LIMIT;
 
 /// The surroundings.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct World {
     /// The sinks of the project.
     pub sinks: BTreeSet<SinkName>,
@@ -21,6 +21,8 @@ pub struct World {
     pub buckets: BTreeMap<String, PathBuf>,
     /// Whether retired runtimes are taken.
     pub retired: bool,
+    /// What the executor runs.
+    pub functions: Functions,
 }
 
 /// Reads an object when it is called, which may take a while.
@@ -86,5 +88,25 @@ impl Outside for World {
 
     fn takes_retired(&self) -> bool {
         self.retired
+    }
+
+    fn provisioned(&self, function: &FunctionName, version: &str) -> (u32, bool) {
+        let Ok(version) = version.parse() else {
+            return (0, false);
+        };
+        let function = function.clone();
+        let provisioned = self.functions.provisioned(&FunctionVersion { function, version });
+        (provisioned.available, provisioned.failed)
+    }
+
+    fn event_source(&self, arn: &str) -> EventSource {
+        // Queues and streams of tables are kinds that may be here, and none is yet.
+        match arn.split(':').nth(2) {
+            Some("kinesis") => EventSource::NotOffered("Kinesis as an event source"),
+            Some("kafka") => EventSource::NotOffered("Kafka as an event source"),
+            Some("mq") => EventSource::NotOffered("Amazon MQ as an event source"),
+            Some("rds") => EventSource::NotOffered("DocumentDB as an event source"),
+            _ => EventSource::Missing,
+        }
     }
 }
