@@ -151,6 +151,16 @@ class Policies(ApiCase):
         self.assertIn("Policy", self.client.get_policy(FunctionName="policies", Qualifier="live"))
 
 
+    def test_a_policy_has_20_kb_at_most(self):
+        self.function("long")
+        with self.assertRaises(self.client.exceptions.PolicyLengthExceededException):
+            for n in range(60):
+                arn = "arn:aws:s3:::" + "b" * 500
+                self.add("long", StatementId=f"s{n}", Action="lambda:InvokeFunction", Principal="s3.amazonaws.com", SourceArn=arn)
+        policy = self.client.get_policy(FunctionName="long")["Policy"]
+        self.assertTrue(19_000 < len(policy) <= 20_480, len(policy))
+
+
 class Others(ApiCase):
     def test_tags(self):
         self.function("tagged", Tags={"a": "1", "b": "2"})
