@@ -41,8 +41,9 @@ class Live:
 
     @staticmethod
     def listen(stdout, said):
-        for line in stdout:
-            said.put(line)
+        with stdout:
+            for line in stdout:
+                said.put(line)
         said.put(None)
 
     def connect(self, service="lambda", **config):
@@ -91,7 +92,7 @@ class Live:
         self.up.terminate()
         assert self.up.wait(timeout=PATIENCE) == 0, "it did not end well"
         rest = "".join(iter(self.said.get, None))
-        ledger = [int(n) for n in re.findall(r"(\d+) (?:events|done|dead|dropped|open)", rest.splitlines()[-1])]
+        ledger = [int(n) for n in re.findall(r"(\d+) (?:events?|done|dead|dropped|open)", rest.splitlines()[-1])]
         assert ledger[0] == sum(ledger[1:]), rest
         return rest
 

@@ -2,7 +2,7 @@
 
 import json
 
-from lambda_api import ACCOUNT, ARN, EMPTY, ROLE, create, request, says, serve, unserve
+from lambda_api import ACCOUNT, ARN, EMPTY, create, request, says, serve, unserve
 from lambda_table import TableCase, call, is_like
 
 VALIDATION, INVALID, MISSING = "ValidationException", "InvalidParameterValueException", "ResourceNotFoundException"
@@ -130,7 +130,8 @@ class Constraints(TableCase):
     def test_several_are_told_together_and_in_any_order(self):
         cases = [
             ("create_function", new(Role="r1", FunctionName="a*"), ["'r1' at 'role'", "'a*' at 'functionName'"]),
-            ("publish_layer_version", {"LayerName": "a*" * 100, "Content": {"ZipFile": b"x"}}, ["less than or equal to 140", "regular expression"]),
+            # One value that breaks two constraints.
+            ("create_alias", f(Name="a*" * 100, FunctionVersion="1"), ["less than or equal to 128", "regular expression"]),
         ]
         for operation, parameters, parts in cases:
             with self.subTest(operation):
@@ -163,6 +164,7 @@ class Semantics(TableCase):
             (call("delete_function", **f(Qualifier="live")), "Deletion of aliases is not currently supported."),
             (call("update_function_code", **f(ImageUri="a:b")), "Please don't provide ImageUri when updating a function with packageType Zip."),
             (call("create_function", **new(DeadLetterConfig={"TargetArn": SQS + "none"})), is_like(".")),
+            (call("get_layer_version", LayerName="l", VersionNumber=0), "Layer Version Cannot be less than 1"),
         )  # fmt: skip
         fits = {"AB": "x" * (4096 - len('{"AB":""}'))}
         self.function("fits", Environment={"Variables": fits})

@@ -1,8 +1,10 @@
 """What hangs on a function: concurrency, provisioned and reserved; policies, tags, URLs, and settings of the account."""
 
 import json
+import time
 
 from lambda_api import ACCOUNT, ARN, CODE, UUID, ApiCase, Wire, call, says, serve, unserve, zipped
+from live import PATIENCE
 
 ISO = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?"
 
@@ -56,7 +58,8 @@ class Provisioned(ApiCase):
 
     def settled(self, name, qualifier):
         """The configuration when it is no longer in progress; each look is a round trip, so this needs no pause."""
-        for _ in range(10_000):
+        late = time.monotonic() + PATIENCE
+        while time.monotonic() < late:
             found = self.client.get_provisioned_concurrency_config(FunctionName=name, Qualifier=qualifier)
             if found["Status"] != "IN_PROGRESS":
                 return found
@@ -146,6 +149,16 @@ class Policies(ApiCase):
         self.assertEqual(wire.status, 204)
         self.refused(404, "ResourceNotFoundException", none, "get_policy", FunctionName="policies", Qualifier="1")
         self.assertIn("Policy", self.client.get_policy(FunctionName="policies", Qualifier="live"))
+
+
+    def test_a_policy_has_20_kb_at_most(self):
+        self.function("long")
+        with self.assertRaises(self.client.exceptions.PolicyLengthExceededException):
+            for n in range(60):
+                arn = "arn:aws:s3:::" + "b" * 500
+                self.add("long", StatementId=f"s{n}", Action="lambda:InvokeFunction", Principal="s3.amazonaws.com", SourceArn=arn)
+        policy = self.client.get_policy(FunctionName="long")["Policy"]
+        self.assertTrue(19_000 < len(policy) <= 20_480, len(policy))
 
 
 class Others(ApiCase):
