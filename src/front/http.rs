@@ -82,7 +82,6 @@ pub struct Answer {
 pub enum Body {
     /// All of it; its length is told.
     Whole(Bytes),
-    #[allow(dead_code, reason = "for the streams of Lambda's InvokeWithResponseStream")]
     /// Piece by piece, each sent at once; it ends when its sender is dropped.
     Stream(Receiver<Bytes>),
 }

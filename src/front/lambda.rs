@@ -8,6 +8,7 @@
 //!
 //! Deliberately absent: sockets.
 
+mod call;
 mod declared;
 mod desired;
 mod directory;
@@ -20,6 +21,7 @@ pub mod plane;
 pub mod registry;
 pub mod start;
 mod store;
+mod streaming;
 pub mod world;
 
 use scenarios::api::error::ApiError;
