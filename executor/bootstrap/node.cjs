@@ -259,10 +259,10 @@ async function runStreaming(handler, event, headers, id) {
     failStream(stream, error ?? "handled");
   }
   // A stream that is never ended lasts until the function's time is over, as on AWS.
-  const broke = await parts.get(stream).taken.then(() => undefined, (error) => stream.errored ?? error);
+  const broke = await parts.get(stream).taken.then(() => undefined, () => stream.errored ?? NOT_TAKEN);
   if (broke === undefined || ending) return;
   // What had arrived of it counts as truncated, and then this is refused.
-  const unfinished = describe(broke.message === NOT_TAKEN ? NOT_TAKEN : broke);
+  const unfinished = describe(broke);
   await post(`/invocation/${id}/error`, JSON.stringify(unfinished), unfinished.errorType);
 }
 
