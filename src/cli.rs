@@ -18,7 +18,7 @@ pub struct Cli {
 pub enum Command {
     /// Run scenario files in virtual time.
     Test(Test),
-    /// Run the project live: sources, functions, and the Lambda Invoke API on one port.
+    /// Run the project live: sources, functions, and AWS's APIs on one port.
     Up(Up),
     /// Call one function of the project and print what it answers.
     Invoke(Invoke),
@@ -77,6 +77,12 @@ pub struct Up {
     /// Loopback address to listen on; port 0 picks one.
     #[arg(long, default_value = "127.0.0.1:4566")]
     pub listen: String,
+    /// Answers requests for this host name, too, which leads to this machine; may be given more than once.
+    #[arg(long, value_name = "NAME")]
+    pub host: Vec<String>,
+    /// Answers only requests signed (SigV4) with a key of this AWS credentials file.
+    #[arg(long, value_name = "KEYFILE")]
+    pub require_signature: Option<PathBuf>,
     /// Keeps what each bucket has announced, and functions made by the API, across restarts.
     #[arg(long, default_value = ".triggerfish/state")]
     pub data_dir: PathBuf,

@@ -378,12 +378,17 @@ def main():
     sys.stdout, sys.stderr = Unbuffered(sys.stdout), Unbuffered(sys.stderr)
     sys.excepthook = uncaught
     set_up_logging()
-    if len(sys.argv) > 2:
-        CLOCK.virtual = int(sys.argv[2])
+    layers = "/opt"
+    for argument in sys.argv[2:]:
+        if argument.startswith("opt="):
+            layers = argument[4:]
+        else:
+            CLOCK.virtual = int(argument)
     # The process's own arguments are no business of the handler's.
     sys.argv = sys.argv[:1]
     sys.path[0] = os.environ.get("LAMBDA_TASK_ROOT", os.getcwd())
-    for folder in ("/opt/python", f"/opt/python/lib/python3.{sys.version_info[1]}/site-packages"):
+    for folder in ("python", f"python/lib/python3.{sys.version_info[1]}/site-packages"):
+        folder = os.path.join(layers, folder)
         if os.path.isdir(folder):
             sys.path.insert(1, folder)
     try:

@@ -45,7 +45,13 @@ use waits::{after, after_the_others, dropped, exited, real_time, unstartable};
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// Runs one environment until the sender of `jobs` is dropped; then kills its processes and removes its files.
-pub(crate) async fn run(site: Arc<Site>, number: Number, mut jobs: mpsc::UnboundedReceiver<Job>) {
+pub(crate) async fn run(opening: Opening) {
+    let Opening {
+        site,
+        number,
+        mut jobs,
+        prepare,
+    } = opening;
     let (sender, calls) = mpsc::unbounded_channel();
     let tmp = site
         .scratch
@@ -57,8 +63,17 @@ pub(crate) async fn run(site: Arc<Site>, number: Number, mut jobs: mpsc::Unbound
         Err(error) => Err(error),
     };
     match opened {
-        Ok((sandbox, api)) => Actor::new(site, number, sandbox, api).run(jobs, calls).await,
+        Ok((sandbox, api)) => {
+            let mut actor = Actor::new(site, number, sandbox, api);
+            if let Some(now) = prepare {
+                actor.prepare(now);
+            }
+            actor.run(jobs, calls).await;
+        }
         Err(error) => {
+            if prepare.is_some() {
+                tell(&site, number, What::Lost);
+            }
             while let Some(job) = jobs.recv().await {
                 refuse(
                     &site,
@@ -69,6 +84,16 @@ pub(crate) async fn run(site: Arc<Site>, number: Number, mut jobs: mpsc::Unbound
             }
         }
     }
+}
+
+/// What an environment begins with.
+pub(crate) struct Opening {
+    pub site: Arc<Site>,
+    pub number: Number,
+    /// What it is given to do, until the sender is dropped.
+    pub jobs: mpsc::UnboundedReceiver<Job>,
+    /// It is to be made ready at once, as from this fabric time, and kept so.
+    pub prepare: Option<Timestamp>,
 }
 
 enum Wake {
@@ -119,7 +144,9 @@ struct Actor {
     /// The last attempt, whose figures are told when nobody waits any more.
     unmeasured: Option<Measure>,
     born: Option<Timestamp>,
-    /// Fabric time of the last dispatch.
+    /// It is made ready for nobody yet: its lines are its own.
+    preparing: bool,
+    /// Fabric time of the last dispatch, or of the preparation.
     dispatched: Timestamp,
     spawns: u32,
     /// The most memory, in MB.
@@ -197,6 +224,7 @@ impl Actor {
             clock: Clock::start(),
             unmeasured: None,
             born: None,
+            preparing: false,
             dispatched: Timestamp::default(),
             spawns: 0,
             peak: 0,
@@ -255,6 +283,14 @@ impl Actor {
                 self.sandbox.thaw();
             }
         }
+    }
+
+    fn prepare(&mut self, now: Timestamp) {
+        self.born = Some(now);
+        self.dispatched = now;
+        self.preparing = true;
+        self.keep_watch();
+        self.hear(Heard::Prepare);
     }
 
     fn dispatch(&mut self, job: Job) {
@@ -410,12 +446,22 @@ impl Actor {
                 Order::Shutdown(seats, reason) => self.tell_of_end(&seats, reason),
                 Order::Conclude(conclusion) => self.conclude(conclusion),
                 Order::Ready => {
+                    if self.preparing {
+                        self.drain();
+                        self.preparing = false;
+                    }
                     if let Some(measure) = self.unmeasured.take() {
                         let mut figures = self.figures(&measure);
                         figures.extend(self.unfinished.take_told(&measure.name));
                         tell(&self.site, self.number, What::Measured(measure.name, figures));
                     }
                     tell(&self.site, self.number, What::Ready);
+                }
+                Order::Lost => {
+                    self.log.flush();
+                    self.share_lines();
+                    self.preparing = false;
+                    tell(&self.site, self.number, What::Lost);
                 }
                 Order::Deny => {}
             }
@@ -434,7 +480,7 @@ impl Actor {
         self.limit = alarm;
         let limit = match alarm {
             Alarm::Off => return,
-            Alarm::Init => self.site.init_timeout,
+            Alarm::Init => self.init_limit(),
             Alarm::Task => {
                 self.clock.began = Some(Instant::now());
                 self.clock.deadline = real_time().saturating_add(self.site.spec.timeout);
@@ -446,6 +492,14 @@ impl Actor {
             }
         };
         self.alarm.as_mut().reset(after(limit));
+    }
+
+    /// How long an init may take that is not part of an invocation (spec/lambda §3.1).
+    fn init_limit(&self) -> Duration {
+        match self.machine.is_provisioned() {
+            true => self.site.provisioned_init_timeout.max(self.site.spec.timeout),
+            false => self.site.init_timeout,
+        }
     }
 
     fn spawn(&mut self) -> Option<Heard> {
@@ -466,6 +520,9 @@ impl Actor {
                 let entrypoint = matches!(error.kind(), NotFound | PermissionDenied)
                     || error.raw_os_error() == Some(libc::ENOEXEC);
                 let why = unstartable(&site.program, &error);
+                if self.preparing {
+                    self.log.insert(format!("[triggerfish] {why}"));
+                }
                 Some(Heard::Unstartable { entrypoint, why })
             }
         }
@@ -474,7 +531,7 @@ impl Actor {
     fn start(&self, program: &Path, role: Role) -> std::io::Result<Process> {
         let site = &self.site;
         let runtime_dir = site.scratch.join("runtime");
-        let now = self.job.as_ref().map(|job| job.now);
+        let now = (self.job.is_some() || self.preparing).then_some(self.dispatched);
         let launch = Launch {
             spec: &site.spec,
             environment: &self.name,
@@ -482,14 +539,17 @@ impl Actor {
             group: self.sandbox.group(),
             program,
             interpreter: &site.program,
+            opt: site.opt.as_ref(),
             runtime_dir: &runtime_dir,
             sandbox: &self.sandbox,
             api: &self.api.address,
             region: &site.region,
+            initialization: self.initialization(),
             seed: site.seed,
             born: self.born.unwrap_or_default(),
             clock: now.filter(|_| site.pace == Pace::Virtual),
             endpoint: site.endpoint.as_deref(),
+            credentials: &site.credentials,
         };
         launch.spawn()
     }
@@ -525,11 +585,14 @@ impl Actor {
         if self.site.pace == Pace::Virtual {
             return;
         }
-        let Some(job) = &self.job else { return };
+        let name = match &self.job {
+            Some(job) => job.invocation.name.clone(),
+            None if self.preparing => self.name.clone(),
+            None => return,
+        };
         let lines = self.log.take_lines();
         if !lines.is_empty() {
-            let (attempt, name) = (job.invocation.attempt, job.invocation.name.clone());
-            tell(&self.site, self.number, What::Lines(attempt, name, lines));
+            tell(&self.site, self.number, What::Lines(name, lines));
         }
     }
 }

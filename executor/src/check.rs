@@ -44,48 +44,63 @@ pub(crate) enum Look {
     Lenient,
 }
 
-/// The folder and the program of a function.
+/// Where the parts of a function lie on this machine.
+pub(crate) struct Found {
+    pub code: PathBuf,
+    pub program: PathBuf,
+    pub opt: Option<PathBuf>,
+}
+
+/// Finds the parts of a function.
 ///
 /// # Errors
 /// One of them is missing.
-pub(crate) fn look(spec: &FunctionSpec, how: Look) -> Result<(PathBuf, PathBuf), StartError> {
+pub(crate) fn look(spec: &FunctionSpec, how: Look) -> Result<Found, StartError> {
     let code = match how {
         Look::Close => check(spec)?,
-        Look::Lenient => folder(spec)?,
+        Look::Lenient => code_folder(spec)?,
     };
+    let opt = spec.opt.as_deref();
+    let opt = opt
+        .map(|opt| folder(spec, "opt", opt, "the unpacked layers"))
+        .transpose()?;
     let key = match spec.runtime {
         Runtime::Command(_) => "command",
         _ => "runtime",
     };
     let program = match how {
         Look::Close => Interpreters.program(&spec.runtime, &code),
-        Look::Lenient => Interpreters.likely_program(&spec.runtime, &code),
+        Look::Lenient => Interpreters.likely_program(&spec.runtime, &code, opt.as_deref()),
     };
     let program = program.map_err(|e| wrong(spec, key, e.to_string()))?;
-    Ok((code, program))
+    Ok(Found { code, program, opt })
 }
 
 /// Looks whether a function's code and the file of its handler are there, and where; asks nobody for an interpreter.
 ///
 /// # Errors
-/// One of them is missing, in the words of [`Executor::start`].
+/// One of them is missing, in the words of [`Executor::start`](crate::Executor::start).
 pub fn check(spec: &FunctionSpec) -> Result<PathBuf, StartError> {
-    let code = folder(spec)?;
+    let code = code_folder(spec)?;
     check_handler(spec, &code).map_err(|problem| wrong(spec, "handler", problem))?;
     Ok(code)
 }
 
-fn folder(spec: &FunctionSpec) -> Result<PathBuf, StartError> {
-    let code = std::path::absolute(&spec.code).map_err(|e| wrong(spec, "code", e.to_string()))?;
-    let code = straight(code.clone()).unwrap_or(code);
-    if !code.is_dir() {
-        let text = format!(
-            "`{}` is not a directory: name the folder that holds the handler",
-            code.display()
-        );
-        return Err(wrong(spec, "code", text));
+fn code_folder(spec: &FunctionSpec) -> Result<PathBuf, StartError> {
+    folder(spec, "code", &spec.code, "the handler")
+}
+
+fn folder(spec: &FunctionSpec, key: &'static str, path: &Path, holds: &str) -> Result<PathBuf, StartError> {
+    let path = std::path::absolute(path).map_err(|e| wrong(spec, key, e.to_string()))?;
+    let path = straight(path.clone()).unwrap_or(path);
+    if path.is_dir() {
+        return Ok(path);
     }
-    Ok(code)
+    let text = format!(
+        "`{}` is not a directory: name the folder that holds {holds}",
+        path.display()
+    );
+    Err(wrong(spec, key, text))
 }
 
 fn wrong(spec: &FunctionSpec, key: &'static str, problem: String) -> StartError {

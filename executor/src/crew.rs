@@ -209,7 +209,7 @@ impl Member {
     }
 }
 
-/// The external extensions of a function: the executable files of its `extensions` folder, by name.
+/// The external extensions in some code or in the layers: the executable files of its `extensions` folder, by name.
 pub fn files(code: &Path) -> Vec<PathBuf> {
     let Ok(folder) = std::fs::read_dir(code.join("extensions")) else {
         return Vec::new();

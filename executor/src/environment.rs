@@ -17,6 +17,9 @@
 //! if the process exits or the limit passes (spec/lambda §3.1). Every later start is a suppressed init: its
 //! time counts as the invocation's (§3.2).
 //!
+//! A provisioned environment is prepared before there is an attempt: `Gone ─Prepare─► Preparing ─next─► Idle`
+//! (spec/lambda §3.4). It is not started again when it breaks but lost, and whoever wanted it prepares another.
+//!
 //! Where there are extensions (spec/runtime-api §11), "next" in the diagram is said by all together: the runtime's
 //! poll waits until every extension has asked too. The runtime is started when the external ones have registered.
 //! How an environment ends is in [`ending`].
@@ -42,6 +45,8 @@ enum State {
     Gone,
     /// The processes run their init.
     Starting { ticket: Ticket, suppressed: bool },
+    /// The processes run their init for nobody yet.
+    Preparing,
     /// Waiting in `next`, frozen.
     Idle,
     /// The event was handed out.
@@ -68,6 +73,8 @@ pub struct Environment {
     polling: bool,
     /// Tell an end only when nothing runs any more (virtual pace).
     hold: bool,
+    /// It is one of those that are kept ready.
+    provisioned: bool,
     /// The first start was tried; every further one counts as the invocation's.
     started: bool,
     /// The request id that was handed out last.
@@ -83,6 +90,7 @@ impl Environment {
             running: false,
             polling: false,
             hold,
+            provisioned: false,
             started: false,
             last: None,
         }
@@ -91,6 +99,11 @@ impl Environment {
     /// Whether no process exists.
     pub fn is_gone(&self) -> bool {
         self.state == State::Gone
+    }
+
+    /// Whether it is one of those that are kept ready.
+    pub fn is_provisioned(&self) -> bool {
+        self.provisioned
     }
 
     /// Whether nothing of it runs.
@@ -124,8 +137,10 @@ impl Environment {
     /// Takes what was heard and says what to do.
     pub fn on(&mut self, heard: Heard) -> Vec<Order> {
         let state = std::mem::replace(&mut self.state, State::Gone);
-        let (state, orders) = match heard {
+        let existed = state != State::Gone;
+        let (state, mut orders) = match heard {
             Heard::Dispatch(ticket) => self.dispatch(state, ticket),
+            Heard::Prepare => self.prepare(state),
             Heard::Launched(names) => self.launched(state, names),
             Heard::Unlaunched { why } => self.unlaunched(state, why),
             Heard::Register {
@@ -172,6 +187,9 @@ impl Environment {
             Heard::Exceeded(excess) => self.exceeded(state, excess),
             Heard::Retire => self.retire(state),
         };
+        if existed && state == State::Gone && std::mem::take(&mut self.provisioned) {
+            orders.push(Order::Lost);
+        }
         self.state = state;
         orders
     }
@@ -218,10 +236,23 @@ impl Environment {
         }
     }
 
-    fn start(&mut self, ticket: Ticket) -> (State, Vec<Order>) {
-        let suppressed = std::mem::replace(&mut self.started, true);
+    fn prepare(&mut self, state: State) -> (State, Vec<Order>) {
+        if state != State::Gone {
+            return (state, vec![]);
+        }
+        (self.provisioned, self.started) = (true, true);
+        self.begin_life();
+        (State::Preparing, vec![Order::Alarm(Alarm::Init), Order::Launch])
+    }
+
+    fn begin_life(&mut self) {
         self.extensions = Extensions::default();
         (self.running, self.polling) = (false, false);
+    }
+
+    fn start(&mut self, ticket: Ticket) -> (State, Vec<Order>) {
+        let suppressed = std::mem::replace(&mut self.started, true);
+        self.begin_life();
         let alarm = if suppressed { Alarm::Task } else { Alarm::Init };
         (
             State::Starting { ticket, suppressed },
@@ -236,7 +267,7 @@ impl Environment {
 
     /// The runtime starts when every external extension has registered (spec/runtime-api §11).
     fn registered(&mut self, state: State) -> (State, Vec<Order>) {
-        let starting = matches!(state, State::Starting { .. });
+        let starting = matches!(state, State::Starting { .. } | State::Preparing);
         if !starting || self.running || !self.extensions.all_registered() {
             return (state, vec![]);
         }
@@ -280,7 +311,7 @@ impl Environment {
     fn all_ask(&mut self, state: State) -> (State, Vec<Order>) {
         let due = matches!(
             state,
-            State::Starting { .. } | State::Finishing { .. } | State::Adrift
+            State::Starting { .. } | State::Preparing | State::Finishing { .. } | State::Adrift
         );
         if due && self.polling && self.extensions.all_ready() {
             return self.next(state);
@@ -310,6 +341,10 @@ impl Environment {
                 let mut orders = vec![Order::Alarm(Alarm::Off), Order::Park, Order::Freeze];
                 orders.extend(held.map(Order::Conclude));
                 orders.push(Order::Ready);
+                (State::Idle, orders)
+            }
+            State::Preparing => {
+                let orders = vec![Order::Alarm(Alarm::Off), Order::Park, Order::Freeze, Order::Ready];
                 (State::Idle, orders)
             }
             // That it can take an attempt is known.
@@ -360,7 +395,7 @@ impl Environment {
 /// The state's name in the official emulator's messages.
 fn name(state: &State) -> &'static str {
     match state {
-        State::Gone | State::Starting { .. } => "Started",
+        State::Gone | State::Starting { .. } | State::Preparing => "Started",
         State::Idle | State::Adrift => "Ready",
         State::Busy { .. } => "Running",
         State::Finishing { .. } => "RuntimeResponseSentState",

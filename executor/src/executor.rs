@@ -14,12 +14,13 @@ use router::time::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::actor;
+use crate::actor::{self, Opening};
 use crate::audience::Audience;
 use crate::check::{Look, StartError};
+use crate::credentials::Credentials;
 use crate::function::{FunctionSpec, Injury, Pace};
 use crate::functions::Functions;
-use crate::pool::{Choice, Number, Pool};
+use crate::pool::{Choice, Lost, Number, Pool};
 use crate::process;
 use crate::reactor::Reactor;
 use crate::site::{self, Job, News, Site, Voice, What};
@@ -44,10 +45,15 @@ pub struct Options {
     pub seed: Seed,
     /// How long a first init may take; 10 s on AWS.
     pub init_timeout: Duration,
+    /// How long the init of a provisioned environment may take, or as long as an invocation if that is longer; 130 s on
+    /// AWS.
+    pub provisioned_init_timeout: Duration,
     /// In virtual pace, a handler is given its timeout times this in real time.
     pub patience: u32,
     /// `AWS_ENDPOINT_URL` for handlers.
     pub endpoint: Option<String>,
+    /// The AWS credentials of handlers.
+    pub credentials: Credentials,
     /// How long an unused environment is kept in live pace.
     pub idle: Duration,
 }
@@ -62,8 +68,10 @@ impl Options {
             account: "123456789012".to_owned(),
             seed,
             init_timeout: Duration::from_secs(10),
+            provisioned_init_timeout: Duration::from_secs(130),
             patience: 10,
             endpoint: None,
+            credentials: Credentials::default(),
             idle: Duration::from_secs(600),
         }
     }
@@ -74,9 +82,7 @@ impl Options {
 pub enum Heard {
     /// The handler wrote a line.
     Log {
-        /// The attempt.
-        attempt: AttemptId,
-        /// Its causal name.
+        /// The causal name of the attempt, or of the environment that is made ready for nobody yet.
         name: Name,
         /// The line, without its end.
         line: String,
@@ -113,7 +119,6 @@ pub enum Heard {
 }
 
 type Jobs = mpsc::UnboundedSender<Job>;
-type Opening = (Arc<Site>, Number, mpsc::UnboundedReceiver<Job>);
 
 /// Runs functions as local processes.
 #[derive(Debug)]
@@ -207,7 +212,7 @@ impl Executor {
 
     fn run(&mut self, job: Job) {
         let (now, function) = (job.now, job.invocation.function());
-        self.follow(&function);
+        self.follow(now, &function);
         if self.pace == Pace::Live {
             if let Some(number) = self.pool.take_free(&function, now, now) {
                 return self.send(&function, number, job);
@@ -230,18 +235,24 @@ impl Executor {
         let told = *news.0;
         let (function, number) = (&told.function, told.number);
         match told.what {
-            What::Lines(attempt, name, lines) => log(attempt, &name, lines).collect(),
+            What::Lines(name, lines) => log(&name, lines).collect(),
             What::Measured(name, figures) => vec![Heard::Measured { name, figures }],
             What::Ready => {
                 self.ready(now, function, number);
                 Vec::new()
             }
+            What::Lost => {
+                self.lost(now, function, number);
+                Vec::new()
+            }
             What::Defined => {
-                self.follow(function);
+                self.follow(now, function);
+                self.provide(now, function);
                 Vec::new()
             }
             What::Outdated => {
                 self.reset(function);
+                self.provide(now, function);
                 vec![Heard::Outdated {
                     function: function.clone(),
                 }]
@@ -257,7 +268,7 @@ impl Executor {
                         self.ready(now, function, number);
                     }
                 }
-                let mut heard: Vec<Heard> = log(done.attempt, &done.name, done.lines).collect();
+                let mut heard: Vec<Heard> = log(&done.name, done.lines).collect();
                 heard.push(Heard::Finished {
                     attempt: done.attempt,
                     name: done.name,
@@ -323,10 +334,10 @@ impl Executor {
     }
 
     /// Keeps environments of the function only if they run what it is now.
-    fn follow(&mut self, function: &FunctionVersion) {
-        let now = self.functions.get(function);
-        let same = match (&now, self.current.get(function)) {
-            (Some(now), Some(before)) => Arc::ptr_eq(now, before),
+    fn follow(&mut self, now: Timestamp, function: &FunctionVersion) {
+        let site = self.functions.get(function);
+        let same = match (&site, self.current.get(function)) {
+            (Some(site), Some(before)) => Arc::ptr_eq(site, before),
             (None, None) => true,
             _ => false,
         };
@@ -334,10 +345,60 @@ impl Executor {
             return;
         }
         self.reset(function);
-        match now {
+        match site {
             Some(site) => self.current.insert(function.clone(), site),
             None => self.current.remove(function),
         };
+        self.functions.note(function, |one| one.failed = false);
+        self.provide(now, function);
+    }
+
+    /// Starts the provisioned environments that are missing, and stops those that are too many.
+    fn provide(&mut self, now: Timestamp, function: &FunctionVersion) {
+        let wanted = self.functions.provisioned(function);
+        let (kept, _) = self.pool.provisioned(function);
+        for number in self.pool.release(function, kept.saturating_sub(wanted.requested)) {
+            self.actors.remove(&(function.clone(), number));
+        }
+        if let Some(site) = self.current.get(function).filter(|_| !wanted.failed).cloned() {
+            for _ in kept..wanted.requested {
+                let number = self.pool.prepare(function, now);
+                self.open(Arc::clone(&site), number, Some(now));
+            }
+        }
+        self.note_available(function);
+    }
+
+    /// A provisioned environment is gone: another takes its place, unless it was never ready.
+    fn lost(&mut self, now: Timestamp, function: &FunctionVersion, number: Number) {
+        let lost = self.pool.lose(function, number);
+        if lost != Lost::Other {
+            self.actors.remove(&(function.clone(), number));
+        }
+        if lost == Lost::Preparing {
+            tracing::warn!(%function, number, "a provisioned environment could not be made ready");
+            self.functions.note(function, |one| one.failed = true);
+        }
+        self.provide(now, function);
+    }
+
+    fn note_available(&self, function: &FunctionVersion) {
+        let (_, available) = self.pool.provisioned(function);
+        self.functions.note(function, |one| one.available = available);
+    }
+
+    fn open(&mut self, site: Arc<Site>, number: Number, prepare: Option<Timestamp>) {
+        let (sender, jobs) = mpsc::unbounded_channel();
+        let key = (site.spec.function_version(), number);
+        if let Some(host) = &self.host {
+            let _ = host.send(Opening {
+                site,
+                number,
+                jobs,
+                prepare,
+            });
+        }
+        self.actors.insert(key, sender);
     }
 
     fn ready(&mut self, now: Timestamp, function: &FunctionVersion, number: Number) {
@@ -345,6 +406,7 @@ impl Executor {
             self.actors.remove(&(function.clone(), number));
             return;
         }
+        self.note_available(function);
         let first = self
             .waiting
             .iter()
@@ -357,7 +419,7 @@ impl Executor {
     /// Gives a job to the environment that the pool picks.
     fn place(&mut self, now: Timestamp, job: Job) {
         let function = job.invocation.function();
-        self.follow(&function);
+        self.follow(now, &function);
         let Some(site) = self.current.get(&function).cloned() else {
             tracing::info!(%function, "it was removed before its invocation began");
             return self.functions.miss(&job);
@@ -369,11 +431,7 @@ impl Executor {
         match self.pool.choose(&function, now, until) {
             Choice::Reuse(number) => self.send(&function, number, job),
             Choice::Fresh(number) => {
-                let (sender, receiver) = mpsc::unbounded_channel();
-                if let Some(host) = &self.host {
-                    let _ = host.send((site, number, receiver));
-                }
-                self.actors.insert((function.clone(), number), sender);
+                self.open(site, number, None);
                 self.send(&function, number, job);
             }
         }
@@ -407,9 +465,8 @@ impl Drop for Executor {
     }
 }
 
-fn log(attempt: AttemptId, name: &Name, lines: Vec<String>) -> impl Iterator<Item = Heard> + use<'_> {
+fn log(name: &Name, lines: Vec<String>) -> impl Iterator<Item = Heard> + use<'_> {
     lines.into_iter().map(move |line| Heard::Log {
-        attempt,
         name: name.clone(),
         line,
     })
@@ -421,7 +478,7 @@ async fn serve(mut openings: mpsc::UnboundedReceiver<Opening>) {
     loop {
         tokio::select! {
             opening = openings.recv() => match opening {
-                Some((site, number, jobs)) => { actors.spawn(actor::run(site, number, jobs)); }
+                Some(opening) => { actors.spawn(actor::run(opening)); }
                 None => break,
             },
             Some(ended) = actors.join_next() => {

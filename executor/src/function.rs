@@ -24,6 +24,8 @@ pub struct FunctionSpec {
     pub handler: String,
     /// The unpacked code: the task root and the working directory.
     pub code: PathBuf,
+    /// The unpacked layers, one laid over another: what its processes find as `/opt`. Without it they find the machine's.
+    pub opt: Option<PathBuf>,
     /// Memory size in MB.
     pub memory: u32,
     /// What `/tmp` may hold, in MB.

@@ -12,9 +12,10 @@ use router::event::{Failure, Outcome};
 use router::name::FunctionVersion;
 use router::settings::function_arn;
 
-use crate::check::{Look, StartError, look};
+use crate::check::{Found, Look, StartError, look};
 use crate::executor::Options;
 use crate::function::FunctionSpec;
+use crate::opt::Opt;
 use crate::site::{Job, Site, Voice, What};
 
 /// The functions of an executor; all clones are the same ones.
@@ -24,6 +25,7 @@ pub struct Functions(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     sites: Mutex<BTreeMap<FunctionVersion, Arc<Site>>>,
+    provisioned: Mutex<BTreeMap<FunctionVersion, Provisioned>>,
     options: Options,
     voice: Voice,
 }
@@ -39,11 +41,23 @@ pub struct Code {
     pub program: PathBuf,
 }
 
+/// Environments of a function's version that are kept ready.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Provisioned {
+    /// How many are wanted.
+    pub requested: u32,
+    /// How many are ready, or run an invocation.
+    pub available: u32,
+    /// One could not be made ready: no further one is tried until it is asked for anew.
+    pub failed: bool,
+}
+
 impl Functions {
     /// No functions yet.
     pub(crate) fn none(options: Options, voice: Voice) -> Self {
         Functions(Arc::new(Shared {
             sites: Mutex::default(),
+            provisioned: Mutex::default(),
             options,
             voice,
         }))
@@ -62,8 +76,30 @@ impl Functions {
         Ok(())
     }
 
-    /// Removes a function's version, if it is there. What runs finishes.
+    /// Keeps so many environments of a function's version ready, from 0; they are started now, used before others and
+    /// do not expire, and one that breaks is replaced. What an init prints stands in the journal under the
+    /// environment's name. Meant for live pace: when they are ready depends on the machine.
+    pub fn provision(&self, function: &FunctionVersion, requested: u32) {
+        let mut all = self.all_provisioned();
+        match requested {
+            0 => drop(all.remove(function)),
+            _ => {
+                let one = all.entry(function.clone()).or_default();
+                (one.requested, one.failed) = (requested, false);
+            }
+        }
+        drop(all);
+        self.0.voice.tell(function.clone(), 0, What::Defined);
+    }
+
+    /// How far that is; of a version that nobody asked it for, nothing.
+    pub fn provisioned(&self, function: &FunctionVersion) -> Provisioned {
+        self.all_provisioned().get(function).copied().unwrap_or_default()
+    }
+
+    /// Removes a function's version, if it is there, with what is provisioned of it. What runs finishes.
     pub fn remove(&self, function: &FunctionVersion) {
+        self.all_provisioned().remove(function);
         if self.sites().remove(function).is_some() {
             self.0.voice.tell(function.clone(), 0, What::Defined);
         }
@@ -97,19 +133,24 @@ impl Functions {
 
     pub(crate) fn add(&self, spec: FunctionSpec, how: Look) -> Result<(), StartError> {
         // A shim may be asked for its program: nobody else waits for that.
-        let (code, program) = look(&spec, how)?;
+        let Found { code, program, opt } = look(&spec, how)?;
         let options = &self.0.options;
+        let layers = opt.clone();
+        let layers = layers.map(|opt| Opt::new(opt, &[&code, &program, &options.scratch]));
         let site = Site {
-            spec: FunctionSpec { code, ..spec },
+            spec: FunctionSpec { code, opt, ..spec },
             program,
+            opt: layers,
             scratch: options.scratch.clone(),
             pace: options.pace,
             region: options.region.clone(),
             account: options.account.clone(),
             seed: options.seed,
             init_timeout: options.init_timeout,
+            provisioned_init_timeout: options.provisioned_init_timeout,
             patience: options.patience,
             endpoint: options.endpoint.clone(),
+            credentials: options.credentials.clone(),
             voice: self.0.voice.clone(),
         };
         self.sites().insert(site.spec.function_version(), Arc::new(site));
@@ -125,6 +166,17 @@ impl Functions {
         let done = job.unrun(Outcome::failed(missing));
         let function = job.invocation.function();
         self.0.voice.tell(function, 0, What::Finished(done));
+    }
+
+    /// Notes how many are available, or that one failed.
+    pub(crate) fn note(&self, function: &FunctionVersion, note: impl FnOnce(&mut Provisioned)) {
+        if let Some(one) = self.all_provisioned().get_mut(function) {
+            note(one);
+        }
+    }
+
+    fn all_provisioned(&self) -> MutexGuard<'_, BTreeMap<FunctionVersion, Provisioned>> {
+        self.0.provisioned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sites(&self) -> MutexGuard<'_, BTreeMap<FunctionVersion, Arc<Site>>> {

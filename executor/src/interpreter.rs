@@ -45,7 +45,7 @@ const BOOTSTRAP: &str = "bootstrap";
 /// # Errors
 /// There is none on this machine.
 pub fn interpreter(runtime: &Runtime) -> Result<PathBuf, InterpreterError> {
-    Interpreters.likely_program(runtime, Path::new("/"))
+    Interpreters.likely_program(runtime, Path::new("/"), None)
 }
 
 /// Programs found so far by this process: scenarios that run side by side ask once between them, because a
@@ -80,10 +80,21 @@ impl Interpreters {
         }
     }
 
-    /// As [`Interpreters::program`], but a program within the code may be missing: an invocation will tell.
-    pub fn likely_program(&mut self, runtime: &Runtime, code: &Path) -> Result<PathBuf, InterpreterError> {
+    /// As [`Interpreters::program`], but a program within the code may be missing: an invocation will tell. Where the code
+    /// has no `bootstrap`, that of the layers is meant (spec/lambda §4).
+    pub fn likely_program(
+        &mut self,
+        runtime: &Runtime,
+        code: &Path,
+        opt: Option<&Path>,
+    ) -> Result<PathBuf, InterpreterError> {
         match runtime {
-            Runtime::Provided(_) => Ok(code.join(BOOTSTRAP)),
+            Runtime::Provided(_) => {
+                let own = code.join(BOOTSTRAP);
+                let layers = opt.map(|opt| opt.join(BOOTSTRAP));
+                let layers = layers.filter(|layers| !own.exists() && layers.exists());
+                Ok(layers.unwrap_or(own))
+            }
             Runtime::Command(words) if words.first().is_some_and(|word| word.contains('/')) => {
                 Ok(code.join(&words[0]))
             }

@@ -17,7 +17,7 @@ use crate::logging::SystemLevel;
 pub enum Record<'a> {
     /// `platform.initReport`: an init ended; only what did not succeed is told at `WARN`.
     InitReport {
-        /// `on-demand`.
+        /// `on-demand` or `provisioned-concurrency`.
         initialization_type: &'a str,
         /// `init`, or `invoke` for a suppressed one.
         phase: &'a str,

@@ -4,11 +4,13 @@
 //! is a parameter. Deliberately absent: processes; the actors behind the numbers are the executor's.
 //!
 //! ```text
+//!   prepare ─► Preparing ─ready─► Free
 //!   choose ─► Running ─finished─► Finishing ─ready─► Free ─choose─► Running
 //!                │                                     │
 //!                └───────────ready (virtual)──────►────┘   retire/expire ─► forgotten
 //! ```
 //!
+//! Provisioned environments go first, and never expire; one that breaks while it is needed is replaced by its caller.
 //! The most recently used free environment goes first, ties by the highest number. In virtual pace an
 //! environment is free only when its invocation's declared duration has passed on the fabric's clock, however
 //! fast the process was; so which environment serves does not depend on the machine.
@@ -33,6 +35,8 @@ pub enum Choice {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
+    /// Made ready for nobody yet.
+    Preparing,
     Running,
     Finishing,
     Free,
@@ -44,13 +48,33 @@ struct Slot {
     stage: Stage,
     free_at: Timestamp,
     used: Timestamp,
+    /// Kept however long nobody needs it, and used before others.
+    provisioned: bool,
     retiring: bool,
+}
+
+/// What an environment was that is lost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lost {
+    /// It was never ready.
+    Preparing,
+    /// It was free; it is forgotten now.
+    Free,
+    /// It has an invocation, or is not known; it ends as others do.
+    Other,
 }
 
 #[derive(Debug, Default)]
 struct Group {
     slots: Vec<Slot>,
     last: Number,
+}
+
+impl Slot {
+    /// Nobody waits for what it does.
+    fn is_unused(&self) -> bool {
+        matches!(self.stage, Stage::Preparing | Stage::Free)
+    }
 }
 
 /// All environments of all versions of functions.
@@ -65,18 +89,87 @@ impl Pool {
         if let Some(number) = self.take_free(function, now, until) {
             return Choice::Reuse(number);
         }
-        let group = self.groups.entry(function.clone()).or_default();
-        group.last = group.last.saturating_add(1);
-        let number = group.last;
-        let slot = Slot {
+        Choice::Fresh(self.add(function, |number| Slot {
             number,
             stage: Stage::Running,
             free_at: until,
             used: now,
+            provisioned: false,
             retiring: false,
+        }))
+    }
+
+    /// A new environment that is made ready now and kept so.
+    pub fn prepare(&mut self, function: &FunctionVersion, now: Timestamp) -> Number {
+        self.add(function, |number| Slot {
+            number,
+            stage: Stage::Preparing,
+            free_at: now,
+            used: now,
+            provisioned: true,
+            retiring: false,
+        })
+    }
+
+    fn add(&mut self, function: &FunctionVersion, slot: impl FnOnce(Number) -> Slot) -> Number {
+        let group = self.groups.entry(function.clone()).or_default();
+        group.last = group.last.saturating_add(1);
+        group.slots.push(slot(group.last));
+        group.last
+    }
+
+    /// How many environments of the function's version are kept ready, and how many of them have been ready.
+    pub fn provisioned(&self, function: &FunctionVersion) -> (u32, u32) {
+        let slots = self.groups.get(function).map_or(&[][..], |g| &g.slots);
+        let kept = slots.iter().filter(|s| s.provisioned && !s.retiring);
+        kept.fold((0, 0), |(all, ready), slot| {
+            (all + 1, ready + u32::from(slot.stage != Stage::Preparing))
+        })
+    }
+
+    /// Keeps `count` provisioned environments fewer: the caller stops the ones returned, the others are like any.
+    pub fn release(&mut self, function: &FunctionVersion, count: u32) -> Vec<Number> {
+        let Some(group) = self.groups.get_mut(function) else {
+            return Vec::new();
         };
-        group.slots.push(slot);
-        Choice::Fresh(number)
+        let mut kept: Vec<&mut Slot> = group
+            .slots
+            .iter_mut()
+            .filter(|s| s.provisioned && !s.retiring)
+            .collect();
+        // Those that nobody misses first.
+        kept.sort_by_key(|s| {
+            (
+                !s.is_unused(),
+                s.stage != Stage::Preparing,
+                std::cmp::Reverse(s.number),
+            )
+        });
+        let mut gone = Vec::new();
+        for slot in kept.into_iter().take(count as usize) {
+            slot.provisioned = false;
+            if slot.is_unused() {
+                gone.push(slot.number);
+            }
+        }
+        group.slots.retain(|s| !gone.contains(&s.number));
+        gone
+    }
+
+    /// A provisioned environment broke. The caller stops one that was forgotten.
+    pub fn lose(&mut self, function: &FunctionVersion, number: Number) -> Lost {
+        let Some(slot) = self.slot(function, number) else {
+            return Lost::Other;
+        };
+        slot.provisioned = false;
+        slot.retiring = true;
+        let lost = match slot.stage {
+            Stage::Preparing => Lost::Preparing,
+            Stage::Free => Lost::Free,
+            Stage::Running | Stage::Finishing => return Lost::Other,
+        };
+        self.forget(function, number);
+        lost
     }
 
     /// Takes a free environment, if there is one.
@@ -90,7 +183,7 @@ impl Pool {
         let free = slots
             .iter_mut()
             .filter(|s| s.stage == Stage::Free && s.free_at <= now && !s.retiring);
-        let slot = free.max_by_key(|s| (s.used, s.number))?;
+        let slot = free.max_by_key(|s| (s.provisioned, s.used, s.number))?;
         (slot.stage, slot.used, slot.free_at) = (Stage::Running, now, until);
         Some(slot.number)
     }
@@ -135,12 +228,12 @@ impl Pool {
         retiring
     }
 
-    /// Forgets the free environments of a function and marks the others; the caller stops the ones returned.
+    /// Forgets the unused environments of a function and marks the others; the caller stops the ones returned.
     pub fn retire(&mut self, function: &FunctionVersion) -> Vec<Number> {
         let Some(group) = self.groups.get_mut(function) else {
             return Vec::new();
         };
-        let (free, busy) = group.slots.drain(..).partition(|s| s.stage == Stage::Free);
+        let (free, busy) = group.slots.drain(..).partition(Slot::is_unused);
         group.slots = busy;
         group.slots.iter_mut().for_each(|s| s.retiring = true);
         let free: Vec<Slot> = free;
@@ -152,7 +245,7 @@ impl Pool {
         let mut gone = Vec::new();
         for (function, group) in &mut self.groups {
             group.slots.retain(|s| {
-                let keep = s.stage != Stage::Free || s.free_at + idle > now;
+                let keep = s.stage != Stage::Free || s.provisioned || s.free_at + idle > now;
                 if !keep {
                     gone.push((function.clone(), s.number));
                 }
@@ -166,7 +259,7 @@ impl Pool {
     pub fn next_expiry(&self, idle: Duration) -> Option<Timestamp> {
         let slots = self.groups.values().flat_map(|g| &g.slots);
         slots
-            .filter(|s| s.stage == Stage::Free)
+            .filter(|s| s.stage == Stage::Free && !s.provisioned)
             .map(|s| s.free_at + idle)
             .min()
     }
@@ -249,5 +342,58 @@ mod tests {
         assert_eq!(pool.next_expiry(10 * MS), Some(at(15)));
         assert!(pool.expire(at(14), 10 * MS).is_empty());
         assert_eq!(pool.expire(at(15), 10 * MS), [(f, 1)]);
+    }
+
+    #[test]
+    fn provisioned_environments_go_first_and_are_kept() {
+        let (mut pool, f) = (Pool::default(), FunctionVersion::latest(FunctionName::new("f")));
+        assert_eq!(pool.prepare(&f, at(0)), 1);
+        assert_eq!(pool.choose(&f, at(1), at(1)), Choice::Fresh(2), "it is not ready");
+        assert_eq!(pool.provisioned(&f), (1, 0));
+        pool.ready(&f, 1);
+        pool.ready(&f, 2);
+        assert_eq!(pool.provisioned(&f), (1, 1));
+        assert_eq!(
+            pool.choose(&f, at(2), at(2)),
+            Choice::Reuse(1),
+            "though 2 was used later"
+        );
+        pool.ready(&f, 1);
+        assert_eq!(pool.expire(at(100), 10 * MS), [(f.clone(), 2)]);
+        assert_eq!(pool.next_expiry(10 * MS), None);
+    }
+
+    #[test]
+    fn what_is_released_is_like_any_other() {
+        let (mut pool, f) = (Pool::default(), FunctionVersion::latest(FunctionName::new("f")));
+        for number in 1..=3 {
+            assert_eq!(pool.prepare(&f, at(0)), number);
+        }
+        pool.ready(&f, 1);
+        pool.ready(&f, 2);
+        assert_eq!(pool.choose(&f, at(1), at(1)), Choice::Reuse(2));
+        assert_eq!(pool.release(&f, 1), [3], "it is not ready yet");
+        assert_eq!(pool.release(&f, 5), [1], "2 is busy");
+        assert_eq!(pool.provisioned(&f), (0, 0));
+        pool.ready(&f, 2);
+        assert_eq!(pool.expire(at(100), 10 * MS), [(f, 2)]);
+    }
+
+    #[test]
+    fn one_that_is_lost_is_forgotten_or_ends_with_its_invocation() {
+        let (mut pool, f) = (Pool::default(), FunctionVersion::latest(FunctionName::new("f")));
+        for _ in 0..3 {
+            pool.prepare(&f, at(0));
+        }
+        assert_eq!(pool.lose(&f, 1), Lost::Preparing);
+        pool.ready(&f, 2);
+        pool.ready(&f, 3);
+        assert_eq!(pool.choose(&f, at(1), at(1)), Choice::Reuse(3));
+        assert_eq!(
+            (pool.lose(&f, 2), pool.lose(&f, 3), pool.lose(&f, 9)),
+            (Lost::Free, Lost::Other, Lost::Other)
+        );
+        assert_eq!(pool.provisioned(&f), (0, 0));
+        assert!(pool.ready(&f, 3), "it is to be stopped");
     }
 }

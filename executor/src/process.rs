@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::{Display, Path, PathBuf};
 use std::process::Stdio;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -18,9 +18,11 @@ use router::time::Timestamp;
 use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, Command};
 
+use crate::credentials::Credentials;
 use crate::environment::Exit;
 use crate::function::{FunctionSpec, Runtime};
-use crate::sandbox::{Sandbox, TMP, View};
+use crate::opt::Opt;
+use crate::sandbox::{OPT, Sandbox, TMP, View};
 
 /// A running process.
 #[derive(Debug)]
@@ -59,6 +61,8 @@ pub struct Launch<'a> {
     pub program: &'a Path,
     /// The program of the runtime, whose directory is in everybody's PATH.
     pub interpreter: &'a Path,
+    /// Its layers.
+    pub opt: Option<&'a Opt>,
     /// Where our bootstraps lie.
     pub runtime_dir: &'a Path,
     /// What it runs in.
@@ -69,22 +73,26 @@ pub struct Launch<'a> {
     pub region: &'a str,
     /// What decides the log stream's name.
     pub seed: Seed,
+    /// `AWS_LAMBDA_INITIALIZATION_TYPE`.
+    pub initialization: &'static str,
     /// Fabric time of the environment's first start.
     pub born: Timestamp,
     /// Fabric time for our bootstraps' log lines in virtual pace.
     pub clock: Option<Timestamp>,
     /// The gateway for SDK calls.
     pub endpoint: Option<&'a str>,
+    /// What SDK calls are signed with.
+    pub credentials: &'a Credentials,
 }
 
-impl Launch<'_> {
+impl<'a> Launch<'a> {
     /// Starts the process.
     pub fn spawn(&self) -> std::io::Result<Process> {
         check_format(self.program)?;
         let (reader, writer) = std::io::pipe()?;
         let reader = OwnedFd::from(reader);
         fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        let mut command = Command::new(self.program);
+        let mut command = Command::new(self.seen(self.program));
         command
             .args(self.arguments())
             .env_clear()
@@ -95,7 +103,9 @@ impl Launch<'_> {
             .stderr(writer)
             .process_group(self.group.map_or(0, Pid::as_raw))
             .kill_on_drop(true);
-        self.sandbox.around(&mut command, &self.spec.code, self.views())?;
+        let opt = self.opt.and_then(Opt::mounted);
+        self.sandbox
+            .around(&mut command, &self.spec.code, self.views(), opt)?;
         let child = command.spawn()?;
         hear_of_ends_only();
         let id = child
@@ -114,6 +124,16 @@ impl Launch<'_> {
         })
     }
 
+    /// Where it finds what lies at `path`.
+    fn seen(&self, path: &Path) -> PathBuf {
+        self.opt.map_or(path.to_owned(), |opt| opt.seen(path))
+    }
+
+    /// What stands for `/opt` in its variables.
+    fn opt_place(&self) -> Display<'a> {
+        self.opt.map_or(Path::new(OPT), Opt::place).display()
+    }
+
     /// What the process finds: its code and our part of it cannot be changed (spec/lambda §3.3); what its variables
     /// name can, also where it lies in `/tmp` or within the code. Programs are seen with all that lies about them,
     /// because they load it.
@@ -125,12 +145,18 @@ impl Launch<'_> {
         let programs = words
             .iter()
             .flat_map(|word| paths(word))
-            .chain([self.interpreter.to_owned()]);
+            .chain([self.seen(self.interpreter)]);
         let programs = programs.filter_map(|program| {
             let inside = program.strip_prefix(TMP).ok()?;
             Some(Path::new(TMP).join(inside.components().next()?))
         });
-        let fixed = programs.chain([self.spec.code.clone(), self.runtime_dir.to_owned()]);
+        let layers = self
+            .opt
+            .filter(|opt| opt.mounted().is_none())
+            .map(|opt| opt.place().to_owned());
+        let fixed = programs
+            .chain([self.spec.code.clone(), self.runtime_dir.to_owned()])
+            .chain(layers);
         let fixed = fixed.map(|path| (path, false));
         let named = self.spec.environment.values().flat_map(|value| paths(value));
         let all = named.map(|path| (path, true)).chain(fixed);
@@ -150,6 +176,9 @@ impl Launch<'_> {
         let file = self.runtime_dir.join(bootstrap).display().to_string();
         let mut arguments = vec![file, self.spec.handler.clone()];
         arguments.extend(self.clock.map(|now| now.as_millis().to_string()));
+        if let (Runtime::Python(_), Some(opt)) = (&self.spec.runtime, self.opt) {
+            arguments.push(format!("opt={}", opt.place().display()));
+        }
         arguments
     }
 
@@ -167,7 +196,7 @@ impl Launch<'_> {
             ("AWS_LAMBDA_FUNCTION_NAME", self.spec.name.to_string()),
             ("AWS_LAMBDA_FUNCTION_VERSION", self.spec.version.to_string()),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", self.spec.memory.to_string()),
-            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", self.initialization.to_owned()),
             ("AWS_LAMBDA_LOG_GROUP_NAME", self.spec.log_group()),
             (
                 "AWS_LAMBDA_LOG_STREAM_NAME",
@@ -177,12 +206,9 @@ impl Launch<'_> {
                     self.spec.version
                 ),
             ),
-            ("AWS_ACCESS_KEY_ID", "ASIATRIGGERFISH00000".to_owned()),
-            (
-                "AWS_SECRET_ACCESS_KEY",
-                "triggerfish/no/secret/at/all/0000000000".to_owned(),
-            ),
-            ("AWS_SESSION_TOKEN", "triggerfish-session".to_owned()),
+            ("AWS_ACCESS_KEY_ID", self.credentials.id.clone()),
+            ("AWS_SECRET_ACCESS_KEY", self.credentials.secret.clone()),
+            ("AWS_SESSION_TOKEN", self.credentials.token.clone()),
             ("AWS_LAMBDA_RUNTIME_API", self.api.to_owned()),
             ("LAMBDA_TASK_ROOT", code),
             ("LAMBDA_RUNTIME_DIR", self.runtime_dir.display().to_string()),
@@ -212,18 +238,16 @@ impl Launch<'_> {
 
     /// What the customer may override.
     fn presets(&self, code: &str) -> BTreeMap<String, String> {
-        let programs = self
-            .interpreter
-            .parent()
-            .unwrap_or(Path::new("/usr/bin"))
-            .display();
+        let interpreter = self.seen(self.interpreter);
+        let programs = interpreter.parent().unwrap_or(Path::new("/usr/bin")).display();
+        let opt = self.opt_place();
         let tmp = self.sandbox.tmp().display().to_string();
         let mut presets = vec![
             (
                 "PATH",
-                format!("{programs}:/usr/local/bin:/usr/bin:/bin:/opt/bin"),
+                format!("{programs}:/usr/local/bin:/usr/bin:/bin:{opt}/bin"),
             ),
-            ("LD_LIBRARY_PATH", format!("{code}:{code}/lib:/opt/lib")),
+            ("LD_LIBRARY_PATH", format!("{code}:{code}/lib:{opt}/lib")),
             ("LANG", "en_US.UTF-8".to_owned()),
             ("TZ", ":UTC".to_owned()),
             ("TMPDIR", tmp.clone()),
@@ -244,7 +268,8 @@ impl Launch<'_> {
             }
             Runtime::Node(id) => {
                 let major = id.trim_start_matches("nodejs").trim_end_matches(".x");
-                let modules = format!("/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules:{code}");
+                let modules =
+                    format!("{opt}/nodejs/node{major}/node_modules:{opt}/nodejs/node_modules:{code}");
                 presets.push(("NODE_PATH", modules));
             }
             Runtime::Command(_) => {

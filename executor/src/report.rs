@@ -132,7 +132,12 @@ impl Report<'_> {
 }
 
 /// The line of a first init that ran out of time (spec/lambda §3.1).
-pub fn init_timed_out(logging: Logging, limit: Duration, now: Timestamp) -> String {
+pub fn init_timed_out(
+    logging: Logging,
+    initialization_type: &str,
+    limit: Duration,
+    now: Timestamp,
+) -> String {
     match logging {
         Logging::Text => format!(
             "INIT_REPORT Init Duration: {:.2} ms\tPhase: init\tStatus: timeout\n",
@@ -140,7 +145,7 @@ pub fn init_timed_out(logging: Logging, limit: Duration, now: Timestamp) -> Stri
         ),
         Logging::Json { .. } => {
             let record = Record::InitReport {
-                initialization_type: "on-demand",
+                initialization_type,
                 phase: "init",
                 status: platform_log::Status::Timeout,
                 metrics: Lasted {
@@ -196,7 +201,12 @@ mod tests {
     #[test]
     fn a_slow_init_has_its_own_line() {
         assert_eq!(
-            init_timed_out(Logging::Text, Duration::from_secs(10), Timestamp::VIRTUAL_START),
+            init_timed_out(
+                Logging::Text,
+                "on-demand",
+                Duration::from_secs(10),
+                Timestamp::VIRTUAL_START
+            ),
             "INIT_REPORT Init Duration: 10000.00 ms\tPhase: init\tStatus: timeout\n"
         );
     }

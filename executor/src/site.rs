@@ -12,8 +12,10 @@ use router::name::{FunctionVersion, Name, Seed};
 use router::time::Timestamp;
 
 use crate::audience::Audience;
+use crate::credentials::Credentials;
 use crate::environment::Ending;
 use crate::function::{FunctionSpec, Injury, Pace};
+use crate::opt::Opt;
 use crate::pool::Number;
 use crate::reactor::Doorbell;
 
@@ -31,14 +33,17 @@ pub(crate) struct Told {
 
 #[derive(Debug)]
 pub(crate) enum What {
-    Lines(AttemptId, Name, Vec<String>),
+    /// Lines of an attempt, or of an environment that is made ready for nobody yet.
+    Lines(Name, Vec<String>),
     Finished(Done),
     /// What was measured of an attempt whose end was told before.
     Measured(Name, Figures),
     Ready,
+    /// A provisioned environment broke, or could not be made ready.
+    Lost,
     /// The function's code is another than its environments run.
     Outdated,
-    /// The function was defined anew, or removed.
+    /// The function was defined anew, provisioned or removed.
     Defined,
 }
 
@@ -62,14 +67,17 @@ pub(crate) struct Done {
 pub(crate) struct Site {
     pub spec: FunctionSpec,
     pub program: PathBuf,
+    pub opt: Option<Opt>,
     pub scratch: PathBuf,
     pub pace: Pace,
     pub region: String,
     pub account: String,
     pub seed: Seed,
     pub init_timeout: Duration,
+    pub provisioned_init_timeout: Duration,
     pub patience: u32,
     pub endpoint: Option<String>,
+    pub credentials: Credentials,
     pub voice: Voice,
 }
 

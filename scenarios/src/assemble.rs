@@ -168,6 +168,7 @@ pub fn functions(
             runtime,
             handler,
             code: absolute(&f.code.value),
+            opt: None,
             memory: f.memory,
             ephemeral_storage: f.ephemeral_storage,
             logging: f.logging,

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, unbounded};
-use executor::{Executor, Functions, News, Options, Pace, Reactor};
+use executor::{Credentials, Executor, Functions, News, Options, Pace, Reactor};
 use router::arrivals::Arrivals;
 use router::fabric::{Fabric, Inbox};
 use router::journal::{Journal, Recorder};
@@ -35,6 +35,8 @@ pub struct Plan<'a> {
     pub slots: Option<u32>,
     /// Where handlers find the Lambda API.
     pub endpoint: Option<String>,
+    /// The AWS credentials of handlers.
+    pub credentials: Credentials,
     /// Only this function is made ready.
     pub only: Option<&'a FunctionName>,
 }
@@ -85,6 +87,7 @@ impl LiveWorld {
         let (send, news) = unbounded();
         let options = Options {
             endpoint: plan.endpoint,
+            credentials: plan.credentials,
             init_timeout: project.limits.init,
             idle: project.limits.idle,
             ..Options::new(Pace::Live, plan.scratch.join("environments"), plan.seed)

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use anyhow::{Context, Result};
 use crossbeam_channel::bounded;
-use executor::Reactor;
+use executor::{Credentials, Reactor};
 use router::arrivals::Arrivals;
 use router::event::{CallDetails, Failure, Lane, Outcome};
 use router::fabric::Turn;
@@ -43,6 +43,7 @@ fn call(args: &Invoke, files: &mut Files) -> Result<Outcome, Problem> {
         seed,
         slots: None,
         endpoint: None,
+        credentials: Credentials::default(),
         only: Some(&function),
     };
     let world = LiveWorld::new(&project, plan, &reactor).map_err(Problem::File)?;

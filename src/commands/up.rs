@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, IsTerminal};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use crossbeam_channel::{Receiver, unbounded};
-use executor::Reactor;
+use executor::{Credentials, Reactor};
 use router::arrivals::Arrivals;
 use router::fabric::Turn;
 use router::journal::{Entry, Recorder};
@@ -38,12 +39,15 @@ use sources::host::{Host, Parts};
 use sources::source::{Bell, Emitter};
 
 use crate::cli::Up;
-use crate::front::access;
+use crate::front::access::{self, Hosts};
 use crate::front::gateway::{self, Gateway};
+use crate::front::iam::Iam;
+use crate::front::keys::{Key, Keys, Owner};
 use crate::front::lambda::start;
 use crate::front::lambda::world::World;
 use crate::front::limits::Room;
 use crate::front::refusals::Refusals;
+use crate::front::secret::Secret;
 use crate::output::talk;
 use crate::reload::Reload;
 
@@ -133,6 +137,9 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
             "{address} is not a loopback address: whoever can reach the fabric runs code in it; use 127.0.0.1"
         )));
     }
+    let hosts = Hosts::new(&args.host).map_err(|wrong| Problem::Other(anyhow::anyhow!(wrong)))?;
+    let (secret, signed) = (Secret::fresh()?, args.require_signature.is_some());
+    let (keys, credentials) = keys(args.require_signature.as_deref(), &secret)?;
     let reactor = Reactor::new()?;
     let listener = reactor.run(tokio::net::TcpListener::bind(address)).with_context(|| {
         format!("failed to listen on {address}; another triggerfish may run: choose a port with --listen 127.0.0.1:0")
@@ -147,6 +154,7 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         seed,
         slots: Some(args.slots.unwrap_or_else(default_slots)),
         endpoint: Some(format!("http://{address}")),
+        credentials,
         only: None,
     };
     let mut world = LiveWorld::new(project, plan, &reactor).map_err(Problem::File)?;
@@ -175,7 +183,12 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         entrance: entrance.clone(),
         replies: replies.clone(),
         refusals: Refusals::new(color, screen.pen()),
+        hosts,
+        keys,
+        signed,
+        secret,
         room: Room::default(),
+        iam: Mutex::new(Iam::default()),
         seed,
         calls: AtomicU64::new(0),
     };
@@ -263,6 +276,45 @@ fn surroundings(project: &Scenario, directories: &BTreeMap<String, PathBuf>, ret
         buckets: directories.iter().filter_map(bucket).collect(),
         retired,
     }
+}
+
+/// The keys that are known, and the one of handlers. Where signatures are required, theirs has a secret of this run.
+fn keys(file: Option<&Path>, secret: &Secret) -> Result<(Keys, Credentials)> {
+    let (mut keys, handlers) = match file {
+        Some(file) => {
+            let read = std::fs::read_to_string(file);
+            let text = read.with_context(|| {
+                format!(
+                    "failed to read the keys of --require-signature, {}",
+                    file.display()
+                )
+            })?;
+            warn_of_readers(file)?;
+            let keys = Keys::parse(&text, file).map_err(|wrong| anyhow::anyhow!(wrong))?;
+            (keys, Credentials::with_secret(secret.key("handlers")))
+        }
+        None => (Keys::default(), Credentials::default()),
+    };
+    let key = Key {
+        secret: handlers.secret.clone(),
+        token: Some(handlers.token.clone()),
+        owner: Owner::Handler,
+    };
+    keys.accept(&handlers.id, key);
+    Ok((keys, handlers))
+}
+
+/// Secrets that others may read are none.
+fn warn_of_readers(file: &Path) -> Result<()> {
+    let mode = std::fs::metadata(file)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        talk!(
+            "warning: {} can be read by others (mode {:o}): chmod 600 it",
+            file.display(),
+            mode & 0o777
+        );
+    }
+    Ok(())
 }
 
 /// A source that is open, and does nothing yet.

@@ -1,8 +1,10 @@
-//! Who may ask: clients on this machine, and no page of a browser.
+//! Who may ask: clients of this machine, and no page of a browser from elsewhere.
 //!
-//! Owns the rule for `Host` and `Origin`. A name that resolves to loopback can be anyone's, so the `Host` must be a
-//! loopback one; a page of another origin must not reach the fabric through a browser. Deliberately absent: signatures.
+//! Owns the rule for `Host`, `Origin` and `Sec-Fetch-Site`. A name that resolves to loopback can be anyone's, so the
+//! `Host` must be a loopback one or a name that the user gave; a page of another origin must not reach the fabric
+//! through a browser. Deliberately absent: signatures.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use hyper::HeaderMap;
@@ -14,38 +16,90 @@ pub fn is_loopback(address: SocketAddr) -> bool {
     address.ip().is_loopback()
 }
 
-/// Checks where a request comes from and whom it takes us for.
-///
-/// # Errors
-/// Why it is not answered.
-pub fn check(headers: &HeaderMap) -> Result<(), &'static str> {
-    let Some(host) = header(headers, "host") else {
-        return Err("a Host header is required");
-    };
-    if !is_local(host) {
-        return Err("only loopback hosts are answered here");
+/// The names besides loopback ones that are answered to, in lower case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hosts(BTreeSet<String>);
+
+impl Hosts {
+    /// Takes names without scheme and port: `aws.test`.
+    ///
+    /// # Errors
+    /// One is no name: what is wrong with it.
+    pub fn new(names: &[String]) -> Result<Self, String> {
+        let lower = names.iter().map(|name| name.to_ascii_lowercase());
+        let names: BTreeSet<String> = lower.collect();
+        match names.iter().find(|name| !is_name(name)) {
+            Some(wrong) => Err(format!(
+                "`--host {wrong}` is no host name: give it without scheme, port and wildcards, such as `aws.test`"
+            )),
+            None => Ok(Hosts(names)),
+        }
     }
-    match header(headers, "origin").map(|origin| origin.split_once("://").map_or("", |(_, host)| host)) {
-        Some(origin) if !is_local(origin) => Err("requests from other origins are not answered"),
-        _ => Ok(()),
+
+    /// Checks where a request comes from and whom it takes us for.
+    ///
+    /// # Errors
+    /// Why it is not answered.
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), &'static str> {
+        let Some(host) = header(headers, "host") else {
+            return Err("a Host header is required");
+        };
+        if headers.get_all("host").iter().count() > 1 || !self.is_ours(host) {
+            return Err("only loopback hosts are answered here, and those of --host");
+        }
+        // `null` is the origin of files and of sandboxed frames, which may be anybody's.
+        match header(headers, "origin").map(|origin| origin.split_once("://").map_or("", |(_, host)| host)) {
+            Some(origin) if self.is_ours(origin) => Ok(()),
+            Some(_) => Err("requests from other origins are not answered"),
+            // An image or a link of a page has no origin, and where it comes from all the same.
+            None if header(headers, "sec-fetch-site") == Some("cross-site") => {
+                Err("requests from pages of other sites are not answered")
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn is_ours(&self, host: &str) -> bool {
+        let name = match host.strip_prefix('[') {
+            Some(rest) => rest.split(']').next().unwrap_or(""),
+            None => host.split(':').next().unwrap_or(""),
+        };
+        let name = name.to_ascii_lowercase();
+        let by_address = name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        by_address || name == "localhost" || name.ends_with(".localhost") || self.0.contains(&name)
     }
 }
 
-fn is_local(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or(""),
-        None => host.split(':').next().unwrap_or(""),
+fn is_name(text: &str) -> bool {
+    let label = |label: &str| {
+        let inside = label
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        inside && !label.is_empty() && label.len() < 64
     };
-    let by_address = name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    by_address || name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost")
+    text.len() < 254 && text.split('.').all(label)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn hosts(names: &[&str]) -> Hosts {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        Hosts::new(&names).unwrap_or_default()
+    }
+
+    fn checked(headers: &[(&'static str, &'static str)]) -> bool {
+        let pairs = headers.iter().map(|(name, value)| (name.parse(), value.parse()));
+        let headers = pairs
+            .filter_map(|(name, value)| Some((name.ok()?, value.ok()?)))
+            .collect();
+        hosts(&["aws.test"]).check(&headers).is_ok()
+    }
+
     #[test]
     fn only_loopback_names_are_local() {
+        let none = Hosts::default();
         for host in [
             "127.0.0.1:4566",
             "localhost",
@@ -53,7 +107,7 @@ mod tests {
             "lambda.localhost:4566",
             "LOCALHOST:1",
         ] {
-            assert!(is_local(host), "{host}");
+            assert!(none.is_ours(host), "{host}");
         }
         for host in [
             "example.com",
@@ -61,8 +115,37 @@ mod tests {
             "localhost.example.com:80",
             "",
             "192.168.1.1",
+            "aws.test",
         ] {
-            assert!(!is_local(host), "{host}");
+            assert!(!none.is_ours(host), "{host}");
         }
+    }
+
+    #[test]
+    fn a_name_that_was_given_is_ours_and_nothing_below_it() {
+        let given = hosts(&["AWS.test", "box"]);
+        assert!(given.is_ours("aws.test:4566") && given.is_ours("aws.TEST") && given.is_ours("box"));
+        assert!(!given.is_ours("evil.aws.test") && !given.is_ours("aws.test.evil"));
+        for wrong in ["http://a", "a:80", "*.a", "", "a..b"] {
+            assert!(Hosts::new(&[wrong.to_owned()]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn pages_of_elsewhere_are_refused() {
+        let host = ("host", "localhost:4566");
+        assert!(checked(&[host]));
+        assert!(checked(&[host, ("origin", "http://localhost:3000")]));
+        assert!(checked(&[
+            host,
+            ("origin", "http://aws.test"),
+            ("sec-fetch-site", "cross-site")
+        ]));
+        assert!(checked(&[host, ("sec-fetch-site", "same-origin")]));
+        assert!(checked(&[host, ("sec-fetch-site", "none")]));
+        assert!(!checked(&[host, ("origin", "http://evil.com")]));
+        assert!(!checked(&[host, ("origin", "null")]));
+        assert!(!checked(&[host, ("sec-fetch-site", "cross-site")]));
+        assert!(!checked(&[]));
     }
 }

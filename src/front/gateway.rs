@@ -1,11 +1,14 @@
 //! The gateway: accepts connections on loopback, checks who asks, reads what they ask and hands it to a service.
 //!
-//! Owns the sockets and the order: who may ask ([`access`]), whom ([`service`](super::service)), how much
-//! ([`limits`](super::limits)). Deliberately absent: what the calls mean, which each service knows.
+//! Owns the sockets and the order: who may ask ([`access`](super::access)), whom ([`service`]), how much
+//! ([`limits`](super::limits)), signed by whom ([`signature`]). Deliberately absent: what the calls mean, which each
+//! service knows.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hyper::Response;
 use hyper::body::Incoming;
@@ -14,18 +17,28 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use router::name::{RequestId, Seed};
-use scenarios::api::error::ApiError;
+use scenarios::clock::system_now;
 use scenarios::hands::{Entrance, Replies};
 use scenarios::stop::Stop;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::http::{Answer, Body, Request};
+use super::access::Hosts;
+use super::connection::{Sent, Serving, Watch, Watched};
+use super::credential::Credential;
+use super::fault::{Fault, Form};
+use super::given::Given;
+use super::http::{Answer, Request};
+use super::iam::{self, Iam};
+use super::keys::{Keys, Owner};
 use super::lambda::plane::Plane;
 use super::limits::Room;
+use super::query::{self, Call};
 use super::refusals::Refusals;
+use super::secret::Secret;
 use super::service::{self, Service};
-use super::{access, lambda};
+use super::signature::{self, SignatureError};
+use super::{lambda, sts};
 
 /// What every connection shares.
 pub struct Gateway {
@@ -37,23 +50,37 @@ pub struct Gateway {
     pub replies: Replies,
     /// Tells of the calls that are not taken.
     pub refusals: Refusals,
+    /// The names that are answered to.
+    pub hosts: Hosts,
+    /// The keys that are known.
+    pub keys: Keys,
+    /// Whether a request must be signed with one of them.
+    pub signed: bool,
+    /// What the secrets of new keys derive from.
+    pub secret: Secret,
     /// Memory for large bodies.
     pub room: Room,
+    /// Roles and policies.
+    pub iam: Mutex<Iam>,
     /// What request ids derive from.
     pub seed: Seed,
     /// Number of the next call.
     pub calls: AtomicU64,
 }
 
+/// Connections at the same time; further ones wait to be accepted.
+const CONNECTIONS: usize = 4096;
+/// The longest head of a request that is still read on, in bytes; one that is longer then is answered with 431.
+const HEAD_LIMIT: usize = 64 << 10;
 /// After a connection that could not be accepted.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Accepts connections until `stop` is asked for; ends when each has had its last answer.
 pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut stop: Stop) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
+            accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
                 Ok((stream, _)) => { connections.spawn(connection(Arc::clone(&gateway), stream, stop.clone())); }
                 Err(error) => {
                     tracing::warn!(%error, "failed to accept a connection");
@@ -75,36 +102,44 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut stop: Stop)
 
 async fn connection(gateway: Arc<Gateway>, stream: TcpStream, mut stop: Stop) {
     let _ = stream.set_nodelay(true);
+    let watch = Watch::new();
+    let mut keeper = watch.keep();
+    let io = TokioIo::new(Watched::new(stream, watch.clone()));
     let service = service_fn(move |request| {
-        let gateway = Arc::clone(&gateway);
-        async move { Ok::<_, Infallible>(answer(&gateway, request).await) }
+        let (gateway, serving) = (Arc::clone(&gateway), watch.asked());
+        async move { Ok::<_, Infallible>(answer(&gateway, request, serving).await) }
     });
-    let mut http = std::pin::pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    let mut http = std::pin::pin!(
+        http1::Builder::new()
+            .max_buf_size(HEAD_LIMIT)
+            .serve_connection(io, service)
+    );
     let ended = tokio::select! {
-        ended = http.as_mut() => ended,
+        ended = poll_fn(|context| keeper.poll(http.as_mut(), context)) => ended,
         () = stop.asked() => {
             http.as_mut().graceful_shutdown();
-            http.await
+            poll_fn(|context| keeper.poll(http.as_mut(), context)).await
         }
     };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection to the gateway ended early");
+    match ended {
+        Some(Ok(())) => {}
+        Some(Err(error)) => tracing::debug!(%error, "a connection to the gateway ended early"),
+        None => tracing::debug!("a connection to the gateway stood still, and was dropped"),
     }
 }
 
-async fn answer(gateway: &Gateway, request: hyper::Request<Incoming>) -> Response<Body> {
+async fn answer(gateway: &Gateway, request: hyper::Request<Incoming>, serving: Serving) -> Response<Sent> {
     let number = gateway.calls.fetch_add(1, Ordering::Relaxed) + 1;
     let id = gateway.seed.request_id(&call_name(number));
     let (head, body) = request.into_parts();
     let (method, path) = (head.method.clone(), head.uri.path().to_owned());
-    let answered = hand_over(gateway, head, body, &id, number).await;
-    let answer = answered.unwrap_or_else(Answer::from);
+    let answer = hand_over(gateway, head, body, &id, number).await;
     if let Some(error) = answer.error() {
         gateway
             .refusals
             .tell(method.as_str(), &path, answer.status, error);
     }
-    respond(answer, &id)
+    respond(answer, &id, serving)
 }
 
 /// The causal name of a call, which its request id is a hash of.
@@ -112,39 +147,103 @@ pub fn call_name(number: u64) -> String {
     format!("evt:api/{number}")
 }
 
-async fn hand_over(
-    gateway: &Gateway,
-    head: Parts,
-    body: Incoming,
-    id: &RequestId,
-    number: u64,
-) -> Result<Answer, ApiError> {
-    access::check(&head.headers).map_err(|why| ApiError {
-        status: 403,
-        code: "AccessDeniedException",
-        body: serde_json::json!({ "message": why }).to_string(),
-    })?;
+async fn hand_over(gateway: &Gateway, head: Parts, body: Incoming, id: &RequestId, number: u64) -> Answer {
     let service = service::choose(&head);
-    let held = gateway.room.read(&head, &service, body).await?;
+    let form = service::form(&service, &head);
+    if let Err(why) = gateway.hosts.check(&head.headers) {
+        return Fault::new(403, "AccessDeniedException", why).told(form, id);
+    }
+    let held = match gateway.room.read(&head, &service, body).await {
+        Ok(held) => held,
+        Err(fault) => return fault.told(form, id),
+    };
     let request = Request::new(head, held.body.clone(), id.clone(), number);
-    Ok(match service {
-        Service::Lambda | Service::Unnamed => lambda::answer(gateway, request).await,
-        Service::Other(name) => ApiError::unsupported(&format!("the service `{name}`")).into(),
-    })
+    let (service, form) = match service {
+        Service::Unnamed => match service::by_form(&request) {
+            Service::Unnamed => (Service::Unnamed, form),
+            found => (found, Form::Query),
+        },
+        named => (named, form),
+    };
+    let caller = match caller(gateway, &request) {
+        Ok(caller) => caller,
+        Err(error) => return refuse(&error, form, id),
+    };
+    match service {
+        Service::Lambda => lambda::answer(gateway, request).await,
+        Service::Iam => iam_answer(gateway, &request),
+        Service::Sts => sts_answer(gateway, &request, caller.as_ref()),
+        Service::Other(_) | Service::Unnamed => service::not_here(&service, &request, form).told(form, id),
+    }
 }
 
-fn respond(answer: Answer, id: &RequestId) -> Response<Body> {
-    let mut response = Response::builder()
-        .status(answer.status)
-        .header("x-amzn-requestid", id.as_str());
-    for (name, value) in &answer.headers {
-        response = response.header(*name, value);
+/// Who asks: proven where signatures are required, else whoever it says it is.
+fn caller(gateway: &Gateway, request: &Request) -> Result<Option<Owner>, SignatureError> {
+    if gateway.signed {
+        return signature::verify(request, &gateway.keys, system_now()).map(|key| Some(key.owner));
     }
-    // A header that cannot be sent is our mistake; whoever waits is told at least that.
-    response.body(answer.body).unwrap_or_else(|error| {
-        tracing::error!(%error, "an answer could not be sent");
-        let mut empty = Response::new(Answer::empty(500).body);
-        *empty.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
-        empty
-    })
+    let credential = Credential::of(&request.headers, request.query.as_deref());
+    let key = credential.and_then(|credential| gateway.keys.find(&credential.id));
+    Ok(key.map(|key| key.owner))
+}
+
+fn refuse(error: &SignatureError, form: Form, id: &RequestId) -> Answer {
+    if let SignatureError::Mismatch(should) = error {
+        tracing::debug!(canonical = %should, "a signature is not that of its request");
+    }
+    error.fault(form).told(form, id)
+}
+
+fn iam_answer(gateway: &Gateway, request: &Request) -> Answer {
+    let call = match Call::of(request) {
+        Ok(call) => call,
+        Err(fault) => return fault.told(Form::Query, &request.id),
+    };
+    let mut iam = gateway.iam.lock().unwrap_or_else(PoisonError::into_inner);
+    let done = iam.act(&call, &given(gateway, request));
+    query::answer(&call, iam::NAMESPACE, done, &request.id)
+}
+
+fn sts_answer(gateway: &Gateway, request: &Request, caller: Option<&Owner>) -> Answer {
+    let call = match Call::of(request) {
+        Ok(call) => call,
+        Err(fault) => return fault.told(Form::Query, &request.id),
+    };
+    let given = given(gateway, request);
+    let role_id = |name: &str| {
+        let iam = gateway.iam.lock().unwrap_or_else(PoisonError::into_inner);
+        iam.role_id(name)
+    };
+    let done = sts::act(&call, caller, role_id, &given, &gateway.secret);
+    let done = done.map(|done| {
+        if let Some((id, key)) = done.issued {
+            gateway.keys.issue(&id, key, given.now);
+        }
+        Some(done.result)
+    });
+    query::answer(&call, sts::NAMESPACE, done, &request.id)
+}
+
+fn given(gateway: &Gateway, request: &Request) -> Given {
+    Given {
+        now: system_now(),
+        seed: gateway.seed,
+        call: call_name(request.number),
+    }
+}
+
+fn respond(answer: Answer, id: &RequestId, serving: Serving) -> Response<Sent> {
+    let mut response = Response::new(Sent::new(answer.body, serving));
+    let status = hyper::StatusCode::from_u16(answer.status);
+    *response.status_mut() = status.unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    let own = [("x-amzn-requestid", id.as_str())];
+    let all = answer.headers.iter().map(|(name, value)| (*name, value.as_str()));
+    for (name, value) in own.into_iter().chain(all) {
+        // What a service puts into a header is text; one that cannot be sent is left out.
+        match value.parse() {
+            Ok(value) => drop(response.headers_mut().append(name, value)),
+            Err(_) => tracing::error!(header = name, "a header cannot be sent"),
+        }
+    }
+    response
 }

@@ -29,7 +29,6 @@ pub struct Request {
     /// The body, no longer than the limit of its operation.
     pub body: Bytes,
     /// What `x-amzn-RequestId` of the answer says.
-    #[allow(dead_code, reason = "for services that tell it in the body")]
     pub id: RequestId,
     /// The call's number since `up` began, from 1: what its causal name is made of.
     pub number: u64,
@@ -262,5 +261,35 @@ mod tests {
             .and_then(|f| f.into_data().ok());
         assert_eq!(first, Some(Bytes::from_static(b"a")));
         assert!(body.frame().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn each_piece_of_a_stream_is_sent_at_once() {
+        use hyper::service::service_fn;
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let (send, pieces) = tokio::sync::mpsc::channel(1);
+        let body = std::sync::Mutex::new(Some(Body::Stream(pieces)));
+        let service = service_fn(move |_| {
+            let body = body.lock().ok().and_then(|mut body| body.take());
+            std::future::ready(body.map(hyper::Response::new).ok_or("asked twice"))
+        });
+        let (mut client, server) = tokio::io::duplex(1024);
+        let io = hyper_util::rt::TokioIo::new(server);
+        tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(io, service));
+        let asked = client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert!(asked.is_ok());
+        let mut heard = String::new();
+        for piece in ["first", "second"] {
+            assert!(send.send(Bytes::from_static(piece.as_bytes())).await.is_ok());
+            // The next piece does not exist yet when this one arrives.
+            while !heard.ends_with(&format!("{:x}\r\n{piece}\r\n", piece.len())) {
+                heard.push(char::from(client.read_u8().await.unwrap_or_default()));
+            }
+        }
+        drop(send);
+        while !heard.ends_with("0\r\n\r\n") {
+            heard.push(char::from(client.read_u8().await.unwrap_or_default()));
+        }
+        assert!(heard.contains("transfer-encoding: chunked"), "{heard}");
     }
 }

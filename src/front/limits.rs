@@ -4,6 +4,7 @@
 //! then, and would lose the answer. Deliberately absent: limits of what a body means, such as 1 MiB of an asynchronous event.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -11,9 +12,10 @@ use hyper::Method;
 use hyper::body::{Body, Incoming};
 use hyper::http::request::Parts;
 use scenarios::api::SYNC_LIMIT;
-use scenarios::api::error::ApiError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
+use super::fault::Fault;
 use super::service::Service;
 
 /// The largest request that brings code, in bytes (spec/lambda §2): 50 MB of zip in base64.
@@ -26,6 +28,9 @@ const INVOKE_LIMIT: usize = SYNC_LIMIT + (1 << 20);
 const UPLOADS: usize = 4;
 /// Bytes of a body that is too large which are thrown away before the connection is given up.
 const DISCARDED: usize = 4 * UPLOAD_LIMIT;
+
+/// How long the next piece of a body may take: a slow body is read, one that stands still is not.
+const NEXT_PIECE: Duration = Duration::from_secs(20);
 
 /// The most bytes that a body of this operation may have.
 pub fn body_limit(service: &Service, method: &Method, path: &str) -> usize {
@@ -76,15 +81,20 @@ impl Room {
     /// Reads a body to its end.
     ///
     /// # Errors
-    /// It is too large (413), or ended early (400).
-    pub async fn read(&self, head: &Parts, service: &Service, body: Incoming) -> Result<Held, ApiError> {
+    /// It is too large (413), stood still (408), or ended early (400).
+    pub async fn read(&self, head: &Parts, service: &Service, body: Incoming) -> Result<Held, Fault> {
         let limit = body_limit(service, &head.method, head.uri.path());
         let told = body
             .size_hint()
             .exact()
             .map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-        // What is not told may be as large as is allowed.
-        let expected = told.unwrap_or(limit).min(limit);
+        if told.is_some_and(|told| told > limit) && head.headers.contains_key("expect") {
+            // The client waits for leave to send it.
+            return Err(too_large(service, head, told, limit));
+        }
+        // What is not told may be as large as is allowed; what is too large is not kept.
+        let expected = told.unwrap_or(limit);
+        let expected = if expected > limit { 0 } else { expected };
         let room = match expected > USUAL_LIMIT {
             true => Arc::clone(&self.0)
                 .acquire_many_owned(kibibytes(expected))
@@ -104,11 +114,14 @@ impl Room {
 }
 
 /// The bytes of a body, or nothing where it has more than `limit`.
-async fn collect(mut body: Incoming, limit: usize) -> Result<Option<Bytes>, ApiError> {
+async fn collect(mut body: Incoming, limit: usize) -> Result<Option<Bytes>, Fault> {
     let mut all = BytesMut::new();
     let mut first = None;
     let mut size = 0;
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = timeout(NEXT_PIECE, body.frame())
+        .await
+        .map_err(|_| stood_still())?
+    {
         let frame = frame.map_err(|error| ended_early(&error))?;
         let Ok(piece) = frame.into_data() else { continue };
         size += piece.len();
@@ -129,29 +142,33 @@ async fn collect(mut body: Incoming, limit: usize) -> Result<Option<Bytes>, ApiE
     Ok((size <= limit).then_some(whole))
 }
 
-fn ended_early(error: &hyper::Error) -> ApiError {
-    tracing::debug!(%error, "a body was not read");
-    ApiError::user(400, "RequestAbortedException", "the body ended before its length")
+fn stood_still() -> Fault {
+    let seconds = NEXT_PIECE.as_secs();
+    let message = format!(
+        "no byte of the body came for {seconds} s, and it is not whole: send it all, or its true length"
+    );
+    Fault::new(408, "RequestTimeoutException", message)
 }
 
-/// The error of Lambda's Invoke names the payload; that of every other operation itself (spec/errors §3).
-fn too_large(service: &Service, head: &Parts, told: Option<usize>, limit: usize) -> ApiError {
-    if limit == INVOKE_LIMIT {
-        let size = told.map_or("too many".to_owned(), |size| size.to_string());
-        return ApiError::too_large(&size, "RequestResponse", SYNC_LIMIT);
-    }
+fn ended_early(error: &hyper::Error) -> Fault {
+    tracing::debug!(%error, "a body was not read");
+    Fault::new(400, "RequestAbortedException", "the body ended before its length")
+}
+
+/// The error of Lambda's Invoke names the payload; that of every other operation itself (spec/errors §7).
+fn too_large(service: &Service, head: &Parts, told: Option<usize>, limit: usize) -> Fault {
     let path = head.uri.path();
-    let operation = match service {
-        Service::Lambda => uploads(&head.method, path).map(str::to_owned),
-        _ => None,
+    let message = if limit == INVOKE_LIMIT {
+        let size = told.map_or("too many".to_owned(), |size| size.to_string());
+        format!(
+            "{size} byte payload is too large for the RequestResponse invocation type (limit {SYNC_LIMIT} bytes)"
+        )
+    } else {
+        let upload = uploads(&head.method, path).filter(|_| *service == Service::Lambda);
+        let operation = upload.map_or_else(|| format!("{} {path}", head.method), str::to_owned);
+        format!("Request must be smaller than {limit} bytes for the {operation} operation")
     };
-    let operation = operation.unwrap_or_else(|| format!("{} {path}", head.method));
-    let message = format!("Request must be smaller than {limit} bytes for the {operation} operation");
-    ApiError {
-        status: 413,
-        code: "RequestEntityTooLargeException",
-        body: serde_json::json!({ "message": message }).to_string(),
-    }
+    Fault::new(413, "RequestEntityTooLargeException", message)
 }
 
 /// Room is counted in KiB, because a semaphore counts to 4 G at most.
@@ -196,6 +213,6 @@ mod tests {
             (413, "RequestEntityTooLargeException")
         );
         let text = "Request must be smaller than 70167211 bytes for the CreateFunction operation";
-        assert!(error.body.contains(text), "{}", error.body);
+        assert_eq!(error.message, text);
     }
 }

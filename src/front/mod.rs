@@ -1,15 +1,30 @@
 //! The HTTP front: one loopback port that speaks AWS's protocols.
 //!
 //! ```text
-//! gateway ── access ── service ── limits ──► Request ──► lambda             ──► Answer ──► gateway
-//!  sockets   who asks   for whom   how much                                     refusals tells of errors
+//! gateway ── access ── service ── limits ── signature ──► Request ──► lambda, iam, sts ──► Answer ──► gateway
+//! connection  who asks  for whom   how much  whose key                                     refusals tells of errors
 //! ```
+//!
+//! [`signature`] stands on [`credential`] (what is claimed), [`canonical`] (what was signed) and [`keys`]; IAM and STS on
+//! [`query`], their protocol, with [`xml`] and [`given`].
 
 pub mod access;
+mod canonical;
 pub mod code;
+mod connection;
+mod credential;
+mod fault;
 pub mod gateway;
+mod given;
 pub mod http;
+pub mod iam;
+pub mod keys;
 pub mod lambda;
 pub mod limits;
+mod query;
 pub mod refusals;
-pub mod service;
+pub mod secret;
+mod service;
+mod signature;
+mod sts;
+mod xml;

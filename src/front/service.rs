@@ -1,18 +1,25 @@
 //! Which service a request is for.
 //!
 //! One port answers for all of AWS, so the choice is read from the head: the scope of the signature, `X-Amz-Target`, the
-//! path, `Action`. Owns that order. Deliberately absent: whether the signature is right
-//! ([`signature`](super::signature)), and what the services answer.
+//! path; a form without any of them says its `Version` in the body. Owns that order, and in which form each service
+//! tells errors. Deliberately absent: whether the signature is right ([`signature`](super::signature)), and the answers.
 
 use hyper::http::request::Parts;
 
-use super::http::header;
+use super::credential::Credential;
+use super::fault::{Fault, Form};
+use super::http::{Request, header};
+use super::{iam, query, sts};
 
 /// A service, by the name its signatures carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Service {
+    /// IAM.
+    Iam,
     /// Lambda.
     Lambda,
+    /// STS.
+    Sts,
     /// One that is not here, by the name in the signature or the target.
     Other(String),
     /// The head does not say.
@@ -33,10 +40,29 @@ const LAMBDA_PATHS: [&str; 10] = [
     "tags",
 ];
 
+/// Services that speak the query protocol, by the names in their signatures.
+const QUERY_SERVICES: [&str; 15] = [
+    "autoscaling",
+    "cloudformation",
+    "cloudfront",
+    "elasticache",
+    "elasticbeanstalk",
+    "elasticloadbalancing",
+    "email",
+    "iam",
+    "monitoring",
+    "rds",
+    "redshift",
+    "route53",
+    "ses",
+    "sns",
+    "sts",
+];
+
 /// Chooses by the head of a request: a service that is here by the scope, by the target, by the path; else whatever
 /// name was found first.
 pub fn choose(head: &Parts) -> Service {
-    let scope = scope(head);
+    let scope = Credential::of(&head.headers, head.uri.query()).map(|credential| credential.service);
     let target = header(&head.headers, "x-amz-target").and_then(|target| target.split(['_', '.']).next());
     let served = [scope.as_deref(), target].into_iter().flatten().find_map(named);
     if let Some(service) = served {
@@ -51,31 +77,58 @@ pub fn choose(head: &Parts) -> Service {
     }
 }
 
-fn named(name: &str) -> Option<Service> {
-    match name {
-        "lambda" => Some(Service::Lambda),
-        _ => None,
+/// Chooses by the form of a request that nothing else is known of: each service of the query protocol has its version.
+pub fn by_form(request: &Request) -> Service {
+    let parameters = query::parameters(request);
+    match parameters.get("Version").map(String::as_str) {
+        Some(sts::VERSION) => Service::Sts,
+        Some(iam::VERSION) => Service::Iam,
+        _ => Service::Unnamed,
     }
 }
 
-/// The service in `Credential=AKID/date/region/service/aws4_request`, of the header or of a presigned query.
-fn scope(head: &Parts) -> Option<String> {
-    let in_header = header(&head.headers, "authorization")
-        .filter(|text| text.starts_with("AWS4-"))
-        .and_then(|text| text.split_once("Credential="))
-        .and_then(|(_, rest)| rest.split([',', ' ']).next())
-        .map(str::to_owned);
-    let credential = in_header.or_else(|| {
-        let query = super::http::parameters(head.uri.query()?);
-        let credential = query.into_iter().find(|(key, _)| key == "X-Amz-Credential");
-        credential.map(|(_, value)| value)
-    })?;
-    // A key's id may hold a slash, the rest may not.
-    let mut parts = credential.rsplit('/');
-    let service = (parts.next() == Some("aws4_request"))
-        .then(|| parts.next())
-        .flatten();
-    service.filter(|name| !name.is_empty()).map(str::to_owned)
+/// How this service tells errors. Services have moved from the query protocol to JSON, so a target decides first.
+pub fn form(service: &Service, head: &Parts) -> Form {
+    match service {
+        _ if head.headers.contains_key("x-amz-target") => Form::Json,
+        Service::Lambda | Service::Unnamed => Form::RestJson,
+        Service::Iam | Service::Sts => Form::Query,
+        Service::Other(name) => match name.as_str() {
+            "s3" => Form::S3,
+            "ec2" => Form::Ec2,
+            name if QUERY_SERVICES.contains(&name) => Form::Query,
+            _ => Form::Json,
+        },
+    }
+}
+
+/// The error for a service that is not here.
+pub fn not_here(service: &Service, request: &Request, form: Form) -> Fault {
+    let code = if form.is_json() {
+        "NotImplementedException"
+    } else {
+        "NotImplemented"
+    };
+    let message = match service {
+        Service::Other(name) => format!(
+            "the service `{name}` is not supported by this version of triggerfish; iam, lambda and sts are"
+        ),
+        _ => format!(
+            "{} {} names no service of triggerfish: Lambda is chosen by its paths, iam and sts by a signature or the \
+             Version of a form",
+            request.method, request.path
+        ),
+    };
+    Fault::new(501, code, message)
+}
+
+fn named(name: &str) -> Option<Service> {
+    match name {
+        "iam" => Some(Service::Iam),
+        "lambda" => Some(Service::Lambda),
+        "sts" => Some(Service::Sts),
+        _ => None,
+    }
 }
 
 fn is_lambda(path: &str) -> bool {
@@ -92,15 +145,17 @@ fn is_lambda(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hyper::Request;
 
-    fn chosen(uri: &str, headers: &[(&str, &str)]) -> Service {
-        let mut request = Request::builder().uri(uri);
+    fn head(uri: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = hyper::Request::builder().uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let (head, ()) = request.body(()).expect("a request").into_parts();
-        choose(&head)
+        request.body(()).expect("a request").into_parts().0
+    }
+
+    fn chosen(uri: &str, headers: &[(&str, &str)]) -> Service {
+        choose(&head(uri, headers))
     }
 
     fn signed(service: &str) -> String {
@@ -137,6 +192,7 @@ mod tests {
             chosen("/x", &[("authorization", &signed("lambda"))]),
             Service::Lambda
         );
+        assert_eq!(chosen("/", &[("authorization", &signed("sts"))]), Service::Sts);
         assert_eq!(chosen("/x", &[("authorization", &signed("route53"))]), route53);
         let query = "/?X-Amz-Credential=A%2FK%2F20260101%2Fus-east-1%2Froute53%2Faws4_request";
         assert_eq!(chosen(query, &[]), route53);
@@ -153,5 +209,36 @@ mod tests {
     fn a_target_names_its_service() {
         let target = [("x-amz-target", "DynamoDB_20120810.ListTables")];
         assert_eq!(chosen("/", &target), Service::Other("DynamoDB".to_owned()));
+    }
+
+    #[test]
+    fn a_form_is_told_by_its_version() {
+        let form = |uri: &str, body: &'static [u8]| {
+            let kind = [("content-type", "application/x-www-form-urlencoded")];
+            let id = router::name::RequestId::new("id");
+            by_form(&Request::new(
+                head(uri, &kind),
+                bytes::Bytes::from_static(body),
+                id,
+                1,
+            ))
+        };
+        assert_eq!(form("/", b"Action=GetRole&Version=2010-05-08"), Service::Iam);
+        assert_eq!(form("/?Action=X&Version=2011-06-15", b""), Service::Sts);
+        assert_eq!(form("/", b"Action=GetRole"), Service::Unnamed);
+    }
+
+    #[test]
+    fn each_service_tells_errors_in_its_form() {
+        let of = |name: &str| form(&Service::Other(name.to_owned()), &head("/", &[]));
+        assert_eq!(
+            (of("s3"), of("ec2"), of("sns"), of("sqs")),
+            (Form::S3, Form::Ec2, Form::Query, Form::Json)
+        );
+        let target = head("/", &[("x-amz-target", "AmazonSQS.X")]);
+        assert_eq!(
+            form(&Service::Other("monitoring".to_owned()), &target),
+            Form::Json
+        );
     }
 }

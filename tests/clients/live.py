@@ -17,13 +17,13 @@ BINARY = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "de
 class Live:
     """Runs a project in a folder of its own until it is stopped."""
 
-    def __init__(self, project, prepare):
+    def __init__(self, project, prepare, arguments=()):
         self.folder = tempfile.TemporaryDirectory()
         self.root = pathlib.Path(self.folder.name)
         (self.root / "triggerfish.yaml").write_text(project)
         prepare(self.root)
         self.up = subprocess.Popen(
-            [BINARY, "up", "--listen", "127.0.0.1:0"], cwd=self.root, stdout=subprocess.PIPE, text=True
+            [BINARY, "up", "--listen", "127.0.0.1:0", *arguments], cwd=self.root, stdout=subprocess.PIPE, text=True
         )
         ready = self.up.stdout.readline()
         self.endpoint = ready.split()[2]

@@ -3,6 +3,8 @@
 //! Owns starting them, answering their calls, the events they get and their lines. Deliberately absent: their states
 //! ([`extension`](crate::extension)) and processes ([`crew`](crate::crew)).
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
@@ -130,7 +132,7 @@ impl Actor {
         self.clock.spawned = Some(Instant::now());
         self.clock.cold = self.spawns == 0 || (self.clock.cold && self.spawns == 1);
         self.spawns = self.spawns.saturating_add(1);
-        let files = crew::files(&self.site.spec.code);
+        let files = self.extension_files();
         if files.len() > LIMIT {
             let why = format!(
                 "TooManyExtensions: {} in the extensions folder, {LIMIT} may be",
@@ -157,6 +159,18 @@ impl Actor {
         }
         self.tell_init_start();
         Heard::Launched(files.iter().map(|file| crew::name_of(file)).collect())
+    }
+
+    /// Those of the code, and those of the layers.
+    fn extension_files(&self) -> Vec<PathBuf> {
+        let mut files = crew::files(&self.site.spec.code);
+        let layers = self.site.spec.opt.as_deref().map(crew::files);
+        for file in layers.into_iter().flatten() {
+            if files.iter().all(|other| other.file_name() != file.file_name()) {
+                files.push(file);
+            }
+        }
+        files
     }
 
     /// Answers `register`.

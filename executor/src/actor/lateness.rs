@@ -21,15 +21,18 @@ impl Actor {
         self.log.flush();
         let seconds = match limit {
             Alarm::Init => {
-                let limit = self.site.init_timeout;
-                let now = self.job.as_ref().map(|job| job.now).unwrap_or_default();
-                let line = report::init_timed_out(self.site.spec.logging, limit, now + limit);
+                let limit = self.init_limit();
+                let (logging, initialization) = (self.site.spec.logging, self.initialization());
+                let line = report::init_timed_out(logging, initialization, limit, self.dispatched + limit);
                 self.log.push(line.as_bytes());
                 limit.as_secs_f64()
             }
             _ => self.site.spec.timeout.as_secs_f64(),
         };
         let note = match missing.is_empty() {
+            true if self.machine.is_provisioned() && limit == Alarm::Init => {
+                format!("[triggerfish] {what} within {seconds} s: it is not provisioned")
+            }
             true => slow_start(&self.site.spec.runtime, seconds),
             false => format!("[triggerfish] {what} within {seconds} s: extension {missing}"),
         };

@@ -25,7 +25,7 @@ impl Actor {
         self.ready_told = false;
         let (version, phase) = (self.runtime_words(), self.phase());
         let record = json!({
-            "initializationType": "on-demand",
+            "initializationType": self.initialization(),
             "phase": phase,
             "runtimeVersion": version,
             "functionName": self.site.spec.name.as_str(),
@@ -50,7 +50,7 @@ impl Actor {
         }
         self.ready_told = true;
         self.drain();
-        let record = json!({ "initializationType": "on-demand", "phase": self.phase(), "status": "success" });
+        let record = json!({ "initializationType": self.initialization(), "phase": self.phase(), "status": "success" });
         self.tell("initRuntimeDone", record);
     }
 
@@ -65,8 +65,7 @@ impl Actor {
             "error"
         };
         if !self.ready_told {
-            let record =
-                json!({ "initializationType": "on-demand", "phase": self.phase(), "status": status });
+            let record = json!({ "initializationType": self.initialization(), "phase": self.phase(), "status": status });
             self.tell("initRuntimeDone", record);
         }
         self.tell_init_report(status);
@@ -106,7 +105,7 @@ impl Actor {
             .map(|spawned| spawned.elapsed())
             .unwrap_or_default();
         let record = json!({
-            "initializationType": "on-demand",
+            "initializationType": self.initialization(),
             "phase": self.phase(),
             "status": status,
             "metrics": { "durationMs": millis(took) },
@@ -193,6 +192,14 @@ impl Actor {
             Pace::Live => Timestamp::from_millis(u64::try_from(real_time().as_millis()).unwrap_or(u64::MAX)),
         };
         now.iso_millis()
+    }
+
+    /// How the environment came to be, in the words of `AWS_LAMBDA_INITIALIZATION_TYPE`.
+    pub(super) fn initialization(&self) -> &'static str {
+        match self.machine.is_provisioned() {
+            true => "provisioned-concurrency",
+            false => "on-demand",
+        }
     }
 
     fn phase(&self) -> &'static str {

@@ -122,6 +122,7 @@ impl Environment {
         let end = Conclusion::Unstartable { entrypoint, why };
         match state {
             State::Starting { .. } if self.extensions.is_empty() => finish_with(end),
+            State::Preparing if self.extensions.is_empty() => (State::Gone, vec![Order::Alarm(Alarm::Off)]),
             other => self.broken(other, end, false),
         }
     }
@@ -151,12 +152,17 @@ impl Environment {
     }
 
     pub(super) fn init_error(&mut self, state: State, kind: String, body: Bytes) -> (State, Vec<Order>) {
-        let State::Starting { ticket, .. } = state else {
-            let (from, to) = (name(&state), "InitError");
-            return (state, vec![Order::WrongState { from, to }]);
+        let then = match state {
+            State::Starting { ticket, .. } => {
+                Then::Conclude(distort(ticket.ending, Conclusion::InitError { kind, body }))
+            }
+            State::Preparing => Then::Vanish,
+            other => {
+                let (from, to) = (name(&other), "InitError");
+                return (other, vec![Order::WrongState { from, to }]);
+            }
         };
-        let conclusion = distort(ticket.ending, Conclusion::InitError { kind, body });
-        let (state, mut orders) = self.stop(Then::Conclude(conclusion), Reason::Failure);
+        let (state, mut orders) = self.stop(then, Reason::Failure);
         orders.insert(0, Order::Accept);
         (state, orders)
     }
@@ -194,6 +200,7 @@ impl Environment {
 
     pub(super) fn rang(&mut self, state: State) -> (State, Vec<Order>) {
         let then = match state {
+            State::Preparing => Then::Vanish,
             State::Starting {
                 ticket,
                 suppressed: false,
@@ -231,6 +238,8 @@ impl Environment {
     }
 
     pub(super) fn retire(&mut self, state: State) -> (State, Vec<Order>) {
+        // Nobody wants another in its place.
+        self.provisioned = false;
         let then = match state {
             State::Starting { .. } | State::Busy { .. } | State::Finishing { waiting: Some(_), .. } => {
                 Then::Conclude(Conclusion::Stopped)
@@ -240,7 +249,7 @@ impl Environment {
                 ..
             } => Then::Conclude(conclusion),
             State::Finishing { held: None, .. } => Then::Rest,
-            State::Idle | State::Adrift => Then::Vanish,
+            State::Preparing | State::Idle | State::Adrift => Then::Vanish,
             State::Stopping {
                 then: Then::Restart(_),
                 leaving,
@@ -274,7 +283,7 @@ fn aftermath(state: State, end: Conclusion, again: bool) -> Result<Then, State> 
             ..
         } => Then::Conclude(conclusion),
         State::Finishing { .. } => Then::Rest,
-        State::Idle | State::Adrift => Then::Vanish,
+        State::Preparing | State::Idle | State::Adrift => Then::Vanish,
         other => return Err(other),
     })
 }

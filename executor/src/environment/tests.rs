@@ -52,6 +52,7 @@ fn alphabet() -> Vec<Heard> {
         Heard::Dispatch(ticket(Ending::Honest)),
         Heard::Dispatch(ticket(Ending::CrashBefore)),
         Heard::Dispatch(ticket(Ending::CrashAfter)),
+        Heard::Prepare,
         Heard::Next,
         Heard::NextDropped,
         Heard::Answer {
@@ -89,24 +90,36 @@ fn alphabet() -> Vec<Heard> {
     ]
 }
 
-/// Walks every sequence of this length and checks, at each step, that attempts end exactly once, and that `Ready` is
-/// told once for each dispatch. `owed`: whether one is due; unknown after what the pool never does.
-fn walk(machine: &Environment, open: i32, owed: Option<i32>, depth: u32, external: &[&str]) {
+/// Walks every sequence of this length and checks, at each step, that attempts end exactly once, that `Ready` is told
+/// once for each dispatch and preparation, and that a provisioned environment is lost once. `owed`: whether one is due; unknown after what the pool never does.
+fn walk(before: &Environment, open: i32, owed: Option<i32>, depth: u32, external: &[&str]) {
     for heard in alphabet() {
-        let mut machine = machine.clone();
+        let mut machine = before.clone();
         let arrived = i32::from(matches!(heard, Heard::Dispatch(_)));
         let orders = on(&mut machine, heard.clone(), external);
+        let lost = orders.contains(&Order::Lost);
+        let ends = !before.is_gone() && machine.is_gone() && heard != Heard::Retire;
+        assert_eq!(
+            lost,
+            ends && before.is_provisioned(),
+            "after {heard:?}: {machine:?}"
+        );
+        assert!(!(lost && machine.is_provisioned()), "it is lost once");
         let owed = match heard {
             Heard::Retire => None,
+            Heard::Prepare if before.is_gone() => owed.filter(|owed| *owed == 0).map(|_| 1),
             Heard::Dispatch(_) => owed.filter(|owed| *owed == 0).map(|_| 1),
             _ => owed,
         };
         let told = orders.iter().filter(|o| **o == Order::Ready).count() as i32;
-        let owed = owed.map(|owed| owed - told);
+        let mut owed = owed.map(|owed| owed - told);
         assert!(
             owed.is_none_or(|owed| owed >= 0),
             "a second Ready after {heard:?}: {machine:?}"
         );
+        if before.state == State::Preparing && lost {
+            owed = owed.map(|_| 0);
+        }
         let ended = orders
             .iter()
             .filter(|o| matches!(o, Order::Conclude(_) | Order::Deny))
@@ -150,7 +163,7 @@ fn is_reply(order: &Order) -> bool {
 
 fn carries(machine: &Environment) -> bool {
     match &machine.state {
-        State::Gone | State::Idle | State::Adrift => false,
+        State::Gone | State::Preparing | State::Idle | State::Adrift => false,
         State::Starting { .. } | State::Busy { .. } => true,
         State::Finishing { held, waiting } => held.is_some() || waiting.is_some(),
         State::Stopping { then, .. } => !matches!(then, Then::Rest | Then::Vanish),
@@ -167,8 +180,10 @@ fn every_path_ends_an_attempt_exactly_once() {
                 on(&mut machine, heard, &["a", "b"]);
             }
             let open = i32::from(carries(&machine));
-            let owed = i32::from(machine.state != State::Idle);
-            walk(&machine, open, Some(owed), 4, &["a", "b"]);
+            let due = !matches!(machine.state, State::Gone | State::Idle);
+            let owed = i32::from(due);
+            let depth = if machine.is_provisioned() { 3 } else { 4 };
+            walk(&machine, open, Some(owed), depth, &["a", "b"]);
         }
     }
 }
@@ -186,10 +201,66 @@ fn prefixes() -> Vec<Vec<Heard>> {
         asks("b"),
         Heard::Next,
     ];
-    [1, 3, 5, 6, 7, 8, 9]
-        .iter()
-        .map(|n| life[..*n].to_vec())
-        .collect()
+    let lives = [1, 3, 5, 6, 7, 8, 9].iter().map(|n| life[..*n].to_vec());
+    let mut prepared = life[..6].to_vec();
+    prepared[0] = Heard::Prepare;
+    let preparations = [1, 5, 6].iter().map(|n| prepared[..*n].to_vec());
+    lives.chain(preparations).collect()
+}
+
+#[test]
+fn what_is_prepared_is_ready_before_there_is_an_attempt() {
+    let mut machine = Environment::new(false);
+    assert_eq!(
+        on(&mut machine, Heard::Prepare, &[]),
+        [Order::Alarm(Alarm::Init), Order::Launch, Order::Spawn]
+    );
+    assert_eq!(
+        machine.on(Heard::Dispatch(ticket(Ending::Honest))),
+        [Order::Deny],
+        "nobody was told that it is ready"
+    );
+    let ready = [Order::Alarm(Alarm::Off), Order::Park, Order::Freeze, Order::Ready];
+    assert_eq!(machine.on(Heard::Next), ready);
+    let handed = machine.on(Heard::Dispatch(ticket(Ending::Honest)));
+    assert_eq!(handed, [Order::Alarm(Alarm::Task), Order::Thaw, Order::Hand]);
+    machine.on(Heard::Answer {
+        id: "r".into(),
+        answer: Answer::Response(Bytes::new()),
+    });
+    machine.on(Heard::Next);
+    let ended = machine.on(Heard::Exited(Exit::Code(1)));
+    assert_eq!(ended, [Order::Alarm(Alarm::Off), Order::Lost]);
+}
+
+#[test]
+fn what_cannot_be_prepared_is_lost_and_not_tried_again() {
+    let breaks = [
+        Heard::InitError {
+            kind: String::new(),
+            body: Bytes::new(),
+        },
+        Heard::Rang,
+        Heard::Exited(Exit::Code(1)),
+        Heard::Exceeded(crate::sandbox::Excess::Memory),
+        Heard::Unstartable {
+            entrypoint: true,
+            why: String::new(),
+        },
+    ];
+    for heard in breaks {
+        let mut machine = Environment::new(false);
+        on(&mut machine, Heard::Prepare, &[]);
+        let mut orders = machine.on(heard.clone());
+        if machine.is_stopping() {
+            orders.extend(machine.on(Heard::Exited(KILLED)));
+        }
+        assert_eq!(orders.last(), Some(&Order::Lost), "after {heard:?}");
+        assert!(
+            machine.is_gone() && !orders.contains(&Order::Ready),
+            "after {heard:?}"
+        );
+    }
 }
 
 #[test]

@@ -66,6 +66,8 @@ pub enum Answer {
 pub enum Heard {
     /// The pool gives it an attempt.
     Dispatch(Ticket),
+    /// It is to get ready before there is an attempt.
+    Prepare,
     /// The external extensions with these names were started; usually there are none.
     Launched(Vec<String>),
     /// An external extension could not be started.
@@ -187,6 +189,8 @@ pub enum Order {
     Ready,
     /// The attempt was dispatched to an environment that cannot take it.
     Deny,
+    /// A provisioned environment has lost its processes, or could not be made ready: another is to take its place.
+    Lost,
 }
 
 /// Why an environment ends; what its extensions are told.

@@ -35,7 +35,7 @@ use usage::PeakMeter;
 
 pub use cgroup::clean_up;
 pub(crate) use limits::{Excess, PROCESSES};
-pub(crate) use room::{TMP, View, straight};
+pub(crate) use room::{OPT, TMP, View, opt_refusal, straight};
 pub use strays::children;
 
 /// How long what a killed process leaves may take to die.
@@ -52,7 +52,10 @@ pub fn shortcomings() -> Vec<String> {
             "handlers that write to /tmp itself share the machine's ({why}); TMPDIR is each environment's own"
         )
     });
-    tmp.into_iter().collect()
+    let opt = opt_refusal().map(|why| {
+        format!("layers are found in directories of their own and not in /opt ({why}): PATH and its like name them")
+    });
+    tmp.into_iter().chain(opt).collect()
 }
 
 /// The surroundings of one environment. They outlive its processes.
@@ -111,12 +114,18 @@ impl Sandbox {
         }
     }
 
-    /// Makes a process start in here, in `code`; of the machine's `/tmp` it sees only `views`.
-    pub fn around(&self, command: &mut Command, code: &Path, views: Vec<View>) -> std::io::Result<()> {
+    /// Makes a process start in here, in `code`; of the machine's `/tmp` it sees only `views`, and `opt` as `/opt`.
+    pub fn around(
+        &self,
+        command: &mut Command,
+        code: &Path,
+        views: Vec<View>,
+        opt: Option<&Path>,
+    ) -> std::io::Result<()> {
         let door = match (&self.room, room::refusal()) {
             (_, Some(_)) => None,
             (Some(room), None) => Some(Door::into(room, code)?),
-            (None, None) => Some(Door::new(self.storage, code, views)?),
+            (None, None) => Some(Door::new(self.storage, code, views, opt)?),
         };
         sys::at_start(command, self.cgroup.as_ref().map(Cgroup::entrance), door);
         Ok(())

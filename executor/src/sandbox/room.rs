@@ -28,6 +28,9 @@ use super::sys::{
 /// The directory that AWS gives each environment for itself.
 pub const TMP: &str = "/tmp";
 
+/// Where layers are found on AWS.
+pub const OPT: &str = "/opt";
+
 /// How many entries of the machine's `/tmp` are bound, where code lies in `/tmp` itself.
 const MOST_ENTRIES: usize = 1000;
 
@@ -35,6 +38,14 @@ const MOST_ENTRIES: usize = 1000;
 pub fn refusal() -> Option<&'static str> {
     static REFUSAL: OnceLock<Option<String>> = OnceLock::new();
     REFUSAL.get_or_init(|| probe().err()).as_deref()
+}
+
+/// Why nothing can be put over `/opt` on this machine, if it cannot.
+pub fn opt_refusal() -> Option<&'static str> {
+    match refusal() {
+        None if !Path::new(OPT).is_dir() => Some("this machine has no directory /opt"),
+        refused => refused,
+    }
 }
 
 /// A namespace kept open between processes of one environment.
@@ -82,6 +93,8 @@ pub enum Door {
 pub struct Blueprint {
     options: CString,
     binds: Vec<Bind>,
+    /// What is put over `/opt`, read-only.
+    opt: Option<CString>,
     identity: Option<Identity>,
     directory: CString,
 }
@@ -111,8 +124,14 @@ impl Door {
         })
     }
 
-    /// Into a new room whose `/tmp` holds `megabytes`, to `directory`. Of the machine's `/tmp` only `views` are seen.
-    pub fn new(megabytes: u32, directory: &Path, views: Vec<View>) -> std::io::Result<Door> {
+    /// Into a new room whose `/tmp` holds `megabytes`, to `directory`. Of the machine's `/tmp` only `views` are seen, and
+    /// `opt` as `/opt`.
+    pub fn new(
+        megabytes: u32,
+        directory: &Path,
+        views: Vec<View>,
+        opt: Option<&Path>,
+    ) -> std::io::Result<Door> {
         let options = format!("size={megabytes}m,mode=1777");
         Ok(Door::New(Box::new(Blueprint {
             options: CString::new(options)?,
@@ -120,6 +139,7 @@ impl Door {
                 .into_iter()
                 .map(bind)
                 .collect::<std::io::Result<_>>()?,
+            opt: opt.map(c_path).transpose()?,
             identity: identity()?,
             directory: c_path(directory)?,
         })))
@@ -152,6 +172,12 @@ impl Blueprint {
             write_once(file, text)?;
         }
         mount(None, c"/", None, libc::MS_REC | libc::MS_PRIVATE, None)?;
+        if let Some(opt) = &self.opt {
+            // It may lie in the machine's `/tmp`.
+            let tree = open_tree(opt)?;
+            let _ = make_read_only(tree);
+            move_mount(tree, c"/opt")?;
+        }
         for bind in &mut self.binds {
             bind.tree = open_tree(&bind.path)?;
             if !bind.writable {
@@ -273,7 +299,7 @@ fn probe() -> Result<(), String> {
         path: entry.clone(),
         writable: false,
     };
-    let door = Door::new(1, &entry, vec![view]);
+    let door = Door::new(1, &entry, vec![view], None);
     let status = door.and_then(|mut door| {
         forked(|| match door.enter().and_then(|()| enter_again()) {
             Ok(()) => 0,

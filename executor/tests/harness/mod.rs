@@ -17,7 +17,7 @@ use router::time::Timestamp;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The client of the Extensions API that the tests' extensions begin with.
-const CLIENT: &str = include_str!("client.py");
+pub const CLIENT: &str = include_str!("client.py");
 
 pub struct World {
     pub here: tempfile::TempDir,
@@ -75,6 +75,7 @@ impl Made<'_> {
             runtime: Runtime::parse("python3.12").expect("known"),
             handler: "app.handler".to_owned(),
             code,
+            opt: None,
             memory: 128,
             ephemeral_storage: 512,
             freeze: true,
@@ -97,6 +98,7 @@ impl Made<'_> {
         let (send, news) = crossbeam_channel::unbounded();
         let mut options = Options::new(self.pace, here.path().join("scratch"), Seed(7));
         options.init_timeout = self.init;
+        options.provisioned_init_timeout = self.init;
         options.patience = 1;
         let executor = Executor::start(vec![spec.clone()], options, send, &reactor).expect("it starts");
         World {

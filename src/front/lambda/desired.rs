@@ -93,6 +93,8 @@ fn spec(record: &Record, version: Version, config: &Config, code: &Code, store: 
             Code::Package(package) => store.folder(package),
             Code::Folder(path) => path.clone(),
         },
+        // Merged before the record was changed, so this only looks where.
+        opt: store.opt(&config.layer_packages()).ok().flatten(),
         memory: config.memory,
         ephemeral_storage: config.ephemeral_storage,
         logging: logging(&config.logging),

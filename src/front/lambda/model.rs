@@ -201,6 +201,16 @@ impl Model {
         Ok(input)
     }
 
+    /// Checks the members of an input that came another way than by HTTP.
+    ///
+    /// # Errors
+    /// As [`Model::input`].
+    #[cfg(test)]
+    pub fn check(&self, operation: &Operation, input: &Input) -> Result<(), ApiError> {
+        let shape = operation.input.as_ref().and_then(|name| self.shapes.get(name));
+        shape.map_or(Ok(()), |shape| constraint::check(self, shape, input))
+    }
+
     /// Texts of a URI as the value that a shape makes of them.
     fn text(&self, shape: &str, mut given: Vec<String>) -> Result<Option<Value>, ApiError> {
         let Some(shape) = self.shapes.get(shape) else {

@@ -200,26 +200,37 @@ impl Plane {
         }
     }
 
-    /// The code at a URL: `<function>/<version>`.
+    /// The code at a URL: `<function>/<version>`, or `layer:<layer>/<version>`.
     pub async fn code_of(&self, what: &str) -> Option<Code> {
         let (name, version) = what.split_once('/')?;
         let inner = self.state.lock().await;
+        if let Some(layer) = name.strip_prefix("layer:") {
+            let found = inner.registry.layer_version(layer, version.parse().ok()?)?;
+            return Some(Code::Package(found.package.clone()));
+        }
         Some(inner.registry.get(name)?.version(version)?.code.clone())
     }
 
     /// Keeps what has changed and tells of it.
     async fn commit(&self, inner: &mut Inner) -> Result<(), ApiError> {
         let changed = inner.registry.take_changed();
-        if changed.is_empty() {
-            return Ok(());
-        }
         self.tell(inner, changed.clone()).await?;
+        let Inner { registry, store, .. } = inner;
+        let mut any = !changed.is_empty();
         for name in &changed {
-            let record = inner.registry.functions.get(name);
-            inner
-                .store
-                .save(Kind::Function, name.as_str(), record)
-                .map_err(|error| kept_not(&error))?;
+            let record = registry.functions.get(name);
+            keep(store, Kind::Function, name.as_str(), record)?;
+        }
+        for name in registry.take_changed_layers() {
+            keep(store, Kind::Layer, &name, registry.layers.get(&name))?;
+        }
+        for uuid in registry.take_changed_mappings() {
+            keep(store, Kind::Mapping, &uuid, registry.mappings.get(&uuid))?;
+            any = true;
+        }
+        // Nothing is waited for in layers.
+        if !any {
+            return Ok(());
         }
         self.due.notify_one();
         Ok(())
@@ -381,7 +392,15 @@ fn refused(error: PackageError) -> ApiError {
     }
 }
 
-fn kept_not(error: &anyhow::Error) -> ApiError {
-    tracing::error!(%error, "the control plane's records are not kept");
-    ApiError::service(&format!("failed to keep the change: {error:#}"))
+/// Keeps a record, or forgets one that is gone.
+fn keep<T: serde::Serialize>(
+    store: &Store,
+    kind: Kind,
+    name: &str,
+    record: Option<&T>,
+) -> Result<(), ApiError> {
+    store.save(kind, name, record).map_err(|error| {
+        tracing::error!(%error, "the control plane's records are not kept");
+        ApiError::service(&format!("failed to keep the change: {error:#}"))
+    })
 }

@@ -13,11 +13,17 @@ pub mod code;
 pub mod config;
 pub mod configuration;
 pub mod function;
+pub mod layer;
+pub mod layer_policy;
+pub mod layer_record;
+pub mod mapping;
 pub mod record;
 pub mod served;
 pub mod tags;
 pub mod update;
 pub mod version;
+#[cfg(test)]
+pub mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -30,6 +36,8 @@ use serde_json::{Value, json};
 use super::model::Input;
 use super::name::{self, Named};
 use crate::front::code::Package;
+use layer_record::LayerRecord;
+use mapping::Mapping;
 pub use record::Record;
 
 /// Everything that the control plane knows.
@@ -37,7 +45,13 @@ pub use record::Record;
 pub struct Registry {
     /// The functions.
     pub functions: BTreeMap<FunctionName, Record>,
+    /// The layers, by their bare names.
+    pub layers: BTreeMap<String, LayerRecord>,
+    /// The event source mappings, by their ids.
+    pub mappings: BTreeMap<String, Mapping>,
     changed: BTreeSet<FunctionName>,
+    changed_layers: BTreeSet<String>,
+    changed_mappings: BTreeSet<String>,
 }
 
 /// Where the fabric believes to be.
@@ -104,6 +118,23 @@ pub trait Outside: Sync {
     fn sink(&self, name: &str) -> Option<SinkName>;
     /// Whether runtimes that AWS has retired are taken.
     fn takes_retired(&self) -> bool;
+    /// What is known of an event source, by its ARN.
+    fn event_source(&self, arn: &str) -> EventSource;
+}
+
+/// What is known of an event source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventSource {
+    /// It is here.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no source that is polled is here yet"))]
+    Exists {
+        /// The visibility timeout of a queue.
+        visibility_seconds: Option<u32>,
+    },
+    /// It is of a kind that can be here, and is not; or of no kind that Lambda knows.
+    Missing,
+    /// It is of a kind that is not offered, by the name that an error gives it.
+    NotOffered(&'static str),
 }
 
 /// Where a package of code comes from.
@@ -209,11 +240,6 @@ impl Registry {
         if wanted { self.change(name) } else { None }
     }
 
-    /// The content of a layer version, by its ARN.
-    pub fn layer(&self, _arn: &str) -> Option<Package> {
-        None
-    }
-
     /// Takes in a new function, or one that was changed.
     pub fn insert(&mut self, record: Record) {
         self.changed.insert(record.name.clone());
@@ -231,10 +257,17 @@ impl Registry {
         std::mem::take(&mut self.changed)
     }
 
-    /// The packages that functions use.
+    /// The layers that are others than when this was asked last.
+    pub fn take_changed_layers(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.changed_layers)
+    }
+
+    /// The packages that functions use, and those of layers.
     pub fn packages(&self) -> BTreeSet<Package> {
         let revisions = self.functions.values().flat_map(Record::revisions);
-        revisions.flat_map(|(_, revision)| revision.packages()).collect()
+        let used = revisions.flat_map(|(_, revision)| revision.packages());
+        let layers = self.layers.values().flat_map(LayerRecord::packages);
+        used.chain(layers).collect()
     }
 
     /// The lists of layers that functions use.
@@ -244,18 +277,22 @@ impl Registry {
         lists.filter(|list| !list.is_empty()).collect()
     }
 
-    /// Lets everything happen that was to happen by `now`: functions become active, updates complete.
+    /// Lets everything happen that was to happen by `now`: functions become active, updates complete, mappings are
+    /// enabled, disabled or gone.
     pub fn settle(&mut self, now: Timestamp, ids: &mut Ids) {
         for (name, record) in &mut self.functions {
             if record.settle(now, ids) {
                 self.changed.insert(name.clone());
             }
         }
+        self.settle_mappings(now);
     }
 
     /// When [`Registry::settle`] has something to do.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.functions.values().filter_map(Record::next_deadline).min()
+        let functions = self.functions.values().filter_map(Record::next_deadline);
+        let mappings = self.mappings.values().filter_map(Mapping::next_deadline);
+        functions.chain(mappings).min()
     }
 }
 

@@ -56,6 +56,12 @@ pub fn plane(start: Start<'_>) -> Result<Plane> {
     for record in store.load::<Record>(Kind::Function)? {
         registry.insert(record);
     }
+    for layer in store.load(Kind::Layer)? {
+        registry.insert_layer(layer);
+    }
+    for mapping in store.load(Kind::Mapping)? {
+        registry.insert_mapping(mapping);
+    }
     let specs = start.functions.specs();
     declared::take(&mut registry, &specs, &place, system_now(), &mut ids);
     // Nothing runs yet that could use what no record names.

@@ -9,7 +9,7 @@ use scenarios::api::error::ApiError;
 
 use super::desired;
 use super::registry::config::{Program, RETIRED};
-use super::registry::{Outside, invalid};
+use super::registry::{EventSource, Outside, invalid};
 use crate::front::code::ZIPPED_LIMIT;
 
 /// The surroundings.
@@ -86,5 +86,16 @@ impl Outside for World {
 
     fn takes_retired(&self) -> bool {
         self.retired
+    }
+
+    fn event_source(&self, arn: &str) -> EventSource {
+        // Queues and streams of tables are kinds that may be here, and none is yet.
+        match arn.split(':').nth(2) {
+            Some("kinesis") => EventSource::NotOffered("Kinesis as an event source"),
+            Some("kafka") => EventSource::NotOffered("Kafka as an event source"),
+            Some("mq") => EventSource::NotOffered("Amazon MQ as an event source"),
+            Some("rds") => EventSource::NotOffered("DocumentDB as an event source"),
+            _ => EventSource::Missing,
+        }
     }
 }

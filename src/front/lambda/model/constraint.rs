@@ -98,9 +98,14 @@ fn value_of(model: &Model, shape: &Shape, value: &Value, path: &str, out: &mut V
             {
                 tell(format!("Map keys must satisfy constraint: [{}]", rules(inner)));
             }
-            if let Some(inner) = part(&shape.value)
-                && broken(inner, entries.values(), path)?
-            {
+            let Some(inner) = part(&shape.value) else {
+                return Ok(());
+            };
+            if matches!(inner.kind, Kind::List | Kind::Structure) {
+                let mut values = entries.values();
+                return values.try_for_each(|value| value_of(model, inner, value, path, out));
+            }
+            if broken(inner, entries.values(), path)? {
                 tell(format!("Map value must satisfy constraint: [{}]", rules(inner)));
             }
         }

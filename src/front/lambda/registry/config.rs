@@ -407,6 +407,14 @@ pub fn layers(
                 "Layers are not in the same region as the function. Layers are expected to be in region {here}."
             )));
         }
+        // Nobody else's layers are here, whatever their policies say.
+        if arn
+            .split(':')
+            .nth(4)
+            .is_some_and(|account| account != moment.place.account)
+        {
+            return Err(ApiError::denied());
+        }
         let name = arn.rsplit_once(':').map_or(*arn, |(name, _)| name);
         if let Some(other) = names.insert(name, *arn) {
             return Err(invalid(format!(

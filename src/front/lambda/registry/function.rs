@@ -147,11 +147,8 @@ fn shown(moment: &Moment<'_>, record: &Record, asked: Option<&str>) -> Value {
 
 /// Who looks at a function sees it done: a waiter's first poll is its last ([`super::record::TRANSITION`]).
 fn look(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Result<(), ApiError> {
-    let name = FunctionName::new(named(moment, input)?.name.as_str());
-    let changing = registry
-        .functions
-        .get(&name)
-        .is_some_and(|record| record.next_deadline().is_some());
+    let (record, _) = find(registry, moment, input)?;
+    let (name, changing) = (record.name.clone(), record.next_deadline().is_some());
     if let Some(record) = registry.change_if(&name, changing) {
         record.complete(moment.ids);
     }
@@ -248,5 +245,142 @@ pub fn check_idle(moment: &Moment<'_>, record: &Record) -> Result<(), ApiError> 
             )))
         }
         Update::Successful => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use super::super::world::{World, and, arn, new_function};
+
+    #[test]
+    fn a_new_function_is_shown_as_aws_shows_it() {
+        let mut world = World::default();
+        let (status, body) = world
+            .call("CreateFunction", new_function("f"))
+            .expect("an answer");
+        assert_eq!(status, 201);
+        let told = [
+            ("FunctionName", json!("f")),
+            ("FunctionArn", json!(arn("f"))),
+            ("Version", json!("$LATEST")),
+            ("Description", json!("")),
+            ("LastModified", json!("2025-11-25T02:38:24.123+0000")),
+            ("Timeout", json!(3)),
+            ("MemorySize", json!(128)),
+            ("Architectures", json!(["x86_64"])),
+            ("EphemeralStorage", json!({ "Size": 512 })),
+            ("TracingConfig", json!({ "Mode": "PassThrough" })),
+            (
+                "LoggingConfig",
+                json!({ "LogFormat": "Text", "LogGroup": "/aws/lambda/f" }),
+            ),
+            ("State", json!("Pending")),
+            ("StateReason", json!("The function is being created.")),
+            ("StateReasonCode", json!("Creating")),
+        ];
+        for (member, value) in told {
+            assert_eq!(body[member], value, "{member}");
+        }
+        for member in ["LastUpdateStatus", "Environment", "DeadLetterConfig", "Layers"] {
+            assert_eq!(body.get(member), None, "{member}");
+        }
+    }
+
+    #[test]
+    fn a_function_is_active_after_a_while_and_has_another_revision_id() {
+        let mut world = World::default();
+        let created = world.done("CreateFunction", new_function("f"));
+        world.pass(Duration::from_millis(100));
+        let body = world.done("GetFunctionConfiguration", json!({ "FunctionName": "f" }));
+        assert_eq!(body["State"], "Active");
+        assert_eq!(body["LastUpdateStatus"], "Successful");
+        assert_eq!(body.get("StateReason"), None);
+        assert_ne!(body["RevisionId"], created["RevisionId"]);
+    }
+
+    #[test]
+    fn a_second_function_of_one_name_is_refused_without_a_type() {
+        let mut world = World::with(&["f"]);
+        let refused = world.call("CreateFunction", new_function("f")).err();
+        let body = json!({ "message": "Function already exist: f" });
+        assert_eq!(refused, Some((409, "ResourceConflictException", body)));
+    }
+
+    #[test]
+    fn names_are_checked_in_order() {
+        let mut world = World::with(&["f"]);
+        let mut code = |name: &str, qualifier: Option<&str>| {
+            let more = qualifier.map_or(json!({}), |q| json!({ "Qualifier": q }));
+            world.refused("GetFunction", and(json!({ "FunctionName": name }), more))
+        };
+        assert_eq!(code("*", Some("1")).1, "ValidationException");
+        assert_eq!(
+            code("arn:aws:lambda:eu-west-1:000000000000:function:f", None).2,
+            "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')"
+        );
+        assert_eq!(code("000000000000:function:f", None).0, 403);
+        assert_eq!(
+            code("x:1", Some("2")).2,
+            "The derived qualifier from the function name does not match the specified qualifier."
+        );
+        assert_eq!(code("x", None).2, format!("Function not found: {}", arn("x")));
+        assert_eq!(
+            code("f", Some("9")).2,
+            format!("Function not found: {}", arn("f:9"))
+        );
+        let long = "f".repeat(65);
+        let (status, code, text) = world.refused("CreateFunction", new_function(&long));
+        assert_eq!((status, code), (400, "InvalidParameterValueException"));
+        assert_eq!(
+            text,
+            format!(
+                "1 validation error detected: Value '{long}' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to 64"
+            )
+        );
+    }
+
+    #[test]
+    fn functions_are_listed_by_pages() {
+        let names: Vec<String> = (0..200).map(|n| format!("f{n:03}")).collect();
+        let mut world = World::with(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut seen = Vec::new();
+        let mut sizes = Vec::new();
+        let mut marker = Value::from("");
+        while !marker.is_null() {
+            let body = world.done("ListFunctions", json!({ "Marker": marker, "MaxItems": 10000 }));
+            let page = body["Functions"].as_array().cloned().unwrap_or_default();
+            sizes.push(page.len());
+            seen.extend(
+                page.iter()
+                    .map(|item| item["FunctionName"].as_str().unwrap_or_default().to_owned()),
+            );
+            assert!(page.iter().all(|item| item.get("State").is_none()));
+            marker = body.get("NextMarker").cloned().unwrap_or_default();
+        }
+        assert_eq!(seen, names);
+        assert_eq!(sizes, [50, 50, 50, 50]);
+        let body = world.done("ListFunctions", json!({ "MaxItems": 3 }));
+        assert_eq!(body["Functions"].as_array().map(Vec::len), Some(3));
+        let refused = world.refused("ListFunctions", json!({ "Marker": "*" }));
+        assert_eq!((refused.0, refused.1), (400, "InvalidParameterValueException"));
+    }
+
+    #[test]
+    fn a_deleted_function_is_gone_and_so_is_all_of_it() {
+        let mut world = World::with(&["f"]);
+        world.done("PublishVersion", json!({ "FunctionName": "f" }));
+        assert_eq!(
+            world.call("DeleteFunction", json!({ "FunctionName": "f" })),
+            Ok((204, Value::Null))
+        );
+        let refused = world.refused("DeleteFunction", json!({ "FunctionName": "f" }));
+        assert_eq!(refused.2, format!("Function not found: {}", arn("f")));
+        world.done("CreateFunction", new_function("f"));
+        let refused = world.refused("GetFunction", json!({ "FunctionName": "f:1" }));
+        assert_eq!(refused.2, format!("Function not found: {}", arn("f:1")));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! What the model knows and this table does not is answered with an error that names it; nothing is accepted and ignored.
 
-use super::{Operation, alias, function, tags, update, version};
+use super::{Operation, alias, function, layer, layer_policy, mapping, tags, update, version};
 
 /// An operation that is served.
 pub struct Served {
@@ -37,22 +37,52 @@ const CONFIGURATION: &str = "FunctionName Runtime Role Handler Description Timeo
 const CODE: &str = "FunctionName ZipFile S3Bucket S3Key S3ObjectVersion ImageUri Publish PublishTo DryRun RevisionId \
     Architectures SourceKMSKeyArn";
 
+/// Everything that CreateEventSourceMapping may say.
+const NEW_MAPPING: &str = "EventSourceArn FunctionName Enabled BatchSize FilterCriteria KMSKeyArn MetricsConfig LoggingConfig \
+    ScalingConfig MaximumBatchingWindowInSeconds ParallelizationFactor StartingPosition StartingPositionTimestamp \
+    DestinationConfig MaximumRecordAgeInSeconds BisectBatchOnFunctionError MaximumRetryAttempts Tags \
+    TumblingWindowInSeconds Topics Queues SourceAccessConfigurations SelfManagedEventSource FunctionResponseTypes \
+    AmazonManagedKafkaEventSourceConfig SelfManagedKafkaEventSourceConfig DocumentDBEventSourceConfig \
+    ProvisionedPollerConfig";
+/// Everything that UpdateEventSourceMapping may say.
+const MAPPING: &str = "UUID FunctionName Enabled BatchSize FilterCriteria KMSKeyArn MetricsConfig LoggingConfig ScalingConfig \
+    MaximumBatchingWindowInSeconds ParallelizationFactor DestinationConfig MaximumRecordAgeInSeconds \
+    BisectBatchOnFunctionError MaximumRetryAttempts TumblingWindowInSeconds SourceAccessConfigurations \
+    FunctionResponseTypes AmazonManagedKafkaEventSourceConfig SelfManagedKafkaEventSourceConfig \
+    DocumentDBEventSourceConfig ProvisionedPollerConfig";
+
 /// Alphabetical.
 pub const SERVED: &[Served] = &[
+    row(
+        "AddLayerVersionPermission",
+        "LayerName VersionNumber StatementId Action Principal OrganizationId RevisionId",
+        layer_policy::add,
+    ),
     row(
         "CreateAlias",
         "FunctionName Name FunctionVersion Description RoutingConfig",
         alias::create,
     ),
+    row("CreateEventSourceMapping", NEW_MAPPING, mapping::create),
     row("CreateFunction", NEW_FUNCTION, function::create),
     row("DeleteAlias", "FunctionName Name", alias::delete),
+    row("DeleteEventSourceMapping", "UUID", mapping::delete),
     row("DeleteFunction", "FunctionName Qualifier", function::delete),
+    row("DeleteLayerVersion", "LayerName VersionNumber", layer::delete),
     row("GetAlias", "FunctionName Name", alias::get),
+    row("GetEventSourceMapping", "UUID", mapping::get),
     row("GetFunction", "FunctionName Qualifier", function::get),
     row(
         "GetFunctionConfiguration",
         "FunctionName Qualifier",
         function::get_configuration,
+    ),
+    row("GetLayerVersion", "LayerName VersionNumber", layer::get),
+    row("GetLayerVersionByArn", "Arn", layer::get_by_arn),
+    row(
+        "GetLayerVersionPolicy",
+        "LayerName VersionNumber",
+        layer_policy::get,
     ),
     row(
         "ListAliases",
@@ -60,9 +90,24 @@ pub const SERVED: &[Served] = &[
         alias::list,
     ),
     row(
+        "ListEventSourceMappings",
+        "EventSourceArn FunctionName Marker MaxItems",
+        mapping::list,
+    ),
+    row(
         "ListFunctions",
         "MasterRegion FunctionVersion Marker MaxItems",
         function::list,
+    ),
+    row(
+        "ListLayerVersions",
+        "LayerName CompatibleRuntime CompatibleArchitecture Marker MaxItems",
+        layer::list_versions,
+    ),
+    row(
+        "ListLayers",
+        "CompatibleRuntime CompatibleArchitecture Marker MaxItems",
+        layer::list,
     ),
     row("ListTags", "Resource", tags::list),
     row(
@@ -71,9 +116,19 @@ pub const SERVED: &[Served] = &[
         version::list,
     ),
     row(
+        "PublishLayerVersion",
+        "LayerName Content Description CompatibleRuntimes CompatibleArchitectures LicenseInfo",
+        layer::publish,
+    ),
+    row(
         "PublishVersion",
         "FunctionName CodeSha256 Description RevisionId PublishTo",
         version::publish_version,
+    ),
+    row(
+        "RemoveLayerVersionPermission",
+        "LayerName VersionNumber StatementId RevisionId",
+        layer_policy::remove,
     ),
     row("TagResource", "Resource Tags", tags::tag),
     row("UntagResource", "Resource TagKeys", tags::untag),
@@ -82,6 +137,7 @@ pub const SERVED: &[Served] = &[
         "FunctionName Name FunctionVersion Description RoutingConfig RevisionId",
         alias::update,
     ),
+    row("UpdateEventSourceMapping", MAPPING, mapping::update),
     row("UpdateFunctionCode", CODE, update::code),
     row(
         "UpdateFunctionConfiguration",

@@ -1,6 +1,6 @@
 //! Tags: TagResource, UntagResource, ListTags (spec/lambda §8.7).
 //!
-//! Functions have them; an alias or a version has none.
+//! Functions and event source mappings have them; an alias or a version has none.
 
 use std::collections::BTreeMap;
 
@@ -37,24 +37,16 @@ fn check(tags: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Api
 
 /// TagResource: tags of the same key are replaced.
 pub fn tag(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
-    let name = function(registry, moment, input)?;
-    let mut tags = registry
-        .functions
-        .get(&name)
-        .map(|record| record.tags.clone())
-        .unwrap_or_default();
+    let resource = resource(registry, moment, input)?;
+    let mut tags = resource.tags(registry).clone();
     tags.extend(read(input, "Tags")?);
-    set(registry, moment, &name, check(tags)?)
+    set(registry, moment, &resource, check(tags)?)
 }
 
 /// UntagResource.
 pub fn untag(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
-    let name = function(registry, moment, input)?;
-    let mut tags = registry
-        .functions
-        .get(&name)
-        .map(|record| record.tags.clone())
-        .unwrap_or_default();
+    let resource = resource(registry, moment, input)?;
+    let mut tags = resource.tags(registry).clone();
     for key in input
         .get("TagKeys")
         .and_then(Value::as_array)
@@ -63,53 +55,86 @@ pub fn untag(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) ->
     {
         tags.remove(key.as_str().unwrap_or_default());
     }
-    set(registry, moment, &name, tags)
+    set(registry, moment, &resource, tags)
 }
 
 /// ListTags.
 pub fn list(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
-    let name = function(registry, moment, input)?;
-    let tags = registry.functions.get(&name).map(|record| &record.tags);
-    Told::json(200, json!({ "Tags": tags }))
+    let resource = resource(registry, moment, input)?;
+    Told::json(200, json!({ "Tags": resource.tags(registry) }))
+}
+
+/// Something that has tags, and is there.
+enum Tagged {
+    Function(FunctionName),
+    Mapping(String),
+}
+
+impl Tagged {
+    fn tags<'a>(&self, registry: &'a Registry) -> &'a BTreeMap<String, String> {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        let found = match self {
+            Tagged::Function(name) => registry.functions.get(name).map(|record| &record.tags),
+            Tagged::Mapping(uuid) => registry.mappings.get(uuid).map(|mapping| &mapping.tags),
+        };
+        found.unwrap_or(&NONE)
+    }
 }
 
 fn set(
     registry: &mut Registry,
     moment: &mut Moment<'_>,
-    name: &FunctionName,
+    resource: &Tagged,
     tags: BTreeMap<String, String>,
 ) -> Outcome {
-    let revision = moment.ids.uuid();
-    if let Some(record) = registry.change(name) {
-        record.tags = tags;
-        record.latest.revision_id = revision;
+    match resource {
+        Tagged::Function(name) => {
+            let revision = moment.ids.uuid();
+            if let Some(record) = registry.change(name) {
+                record.tags = tags;
+                record.latest.revision_id = revision;
+            }
+        }
+        Tagged::Mapping(uuid) => {
+            if let Some(mapping) = registry.change_mapping(uuid) {
+                mapping.tags = tags;
+            }
+        }
     }
     Told::nothing()
 }
 
-/// The function whose ARN `Resource` is; that it is no alias or version is looked at before whether it exists
+/// What `Resource` is the ARN of; that it is no alias or version is looked at before whether it exists
 /// (spec/errors §8).
-fn function(registry: &Registry, moment: &Moment<'_>, input: &Input) -> Result<FunctionName, ApiError> {
+fn resource(registry: &Registry, moment: &Moment<'_>, input: &Input) -> Result<Tagged, ApiError> {
     let resource = text(input, "Resource").unwrap_or_default();
-    let Some(kind) = resource.split(':').nth(5).filter(|kind| *kind != "function") else {
-        let named = name::function(resource)?;
-        named.check_place(&moment.place.region, &moment.place.account)?;
-        if named.qualifier.is_some() {
-            return Err(invalid(
-                "Tags on function aliases and versions are not supported. Please specify a function ARN.",
-            ));
+    let what = match resource.split(':').nth(5) {
+        None | Some("function") => return function(registry, moment, resource),
+        Some("event-source-mapping") => {
+            let mut mappings = registry.mappings.values();
+            if let Some(mapping) = mappings.find(|mapping| mapping.arn(moment.place) == resource) {
+                return Ok(Tagged::Mapping(mapping.uuid.clone()));
+            }
+            "Event source mapping"
         }
-        let name = FunctionName::new(named.name.as_str());
-        return match registry.functions.contains_key(&name) {
-            true => Ok(name),
-            false => Err(ApiError::not_found(&arn(moment.place, &name, None))),
-        };
-    };
-    let what = match kind {
-        "event-source-mapping" => "Event source mapping",
-        "code-signing-config" => "Code signing config",
-        "capacity-provider" => "Capacity provider",
-        _ => "Resource",
+        Some("code-signing-config") => "Code signing config",
+        Some("capacity-provider") => "Capacity provider",
+        Some(_) => "Resource",
     };
     Err(ApiError::missing(&format!("{what} not found: {resource}")))
+}
+
+fn function(registry: &Registry, moment: &Moment<'_>, resource: &str) -> Result<Tagged, ApiError> {
+    let named = name::function(resource)?;
+    named.check_place(&moment.place.region, &moment.place.account)?;
+    if named.qualifier.is_some() {
+        return Err(invalid(
+            "Tags on function aliases and versions are not supported. Please specify a function ARN.",
+        ));
+    }
+    let name = FunctionName::new(named.name.as_str());
+    match registry.functions.contains_key(&name) {
+        true => Ok(Tagged::Function(name)),
+        false => Err(ApiError::not_found(&arn(moment.place, &name, None))),
+    }
 }
