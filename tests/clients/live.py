@@ -50,7 +50,7 @@ class Live:
         self.up.terminate()
         rest = self.up.stdout.read()
         assert self.up.wait(timeout=30) == 0, rest
-        ledger = [int(n) for n in re.findall(r"(\d+) (?:events|done|dead|dropped|open)", rest.splitlines()[-1])]
+        ledger = [int(n) for n in re.findall(r"(\d+) (?:events?|done|dead|dropped|open)", rest.splitlines()[-1])]
         assert ledger[0] == sum(ledger[1:]), rest
         self.folder.cleanup()
         return rest
