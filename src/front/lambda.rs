@@ -8,10 +8,10 @@
 //!
 //! Deliberately absent: sockets.
 
-mod call;
+pub mod call;
 mod declared;
 mod desired;
-mod directory;
+pub mod directory;
 mod download;
 mod event_stream;
 pub mod invoke;

@@ -11,13 +11,15 @@ use executor::{Began, Part};
 use router::event::{CallDetails, Lane, Payload};
 use router::name::FunctionName;
 use router::router::Input;
-use scenarios::api;
 use scenarios::api::error::ApiError;
+use scenarios::api::{self, InvocationType};
 use scenarios::hands::Answered;
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
+use super::directory::Found;
 use super::plane::send;
+use super::registry::conflict;
 use crate::front::gateway::{Gateway, call_name};
 
 /// What is to run, checked.
@@ -51,6 +53,33 @@ pub enum Heard {
     End(Answered),
     /// The fabric stopped before the end.
     Stopped,
+}
+
+/// Checks a call before it begins (spec/lambda §5.3); what comes back is the event.
+///
+/// # Errors
+/// The error to answer with.
+pub fn admit(
+    gateway: &Gateway,
+    kind: InvocationType,
+    function: &FunctionName,
+    qualifier: Option<&str>,
+    body: &Bytes,
+) -> Result<Payload, ApiError> {
+    let found = gateway.plane.directory.find(function, qualifier);
+    let asked = api::Call {
+        kind,
+        function,
+        qualifier,
+        body,
+    };
+    let payload = api::check(asked, |_| found != Found::Missing)?;
+    match found {
+        Found::Hindered(state) => Err(conflict(format!(
+            "The operation cannot be performed at this time. The function is currently in the following state: {state}"
+        ))),
+        _ => Ok(payload),
+    }
 }
 
 /// The input that such an order is to the fabric.

@@ -8,14 +8,12 @@ use bytes::Bytes;
 use router::event::{CallDetails, Lane};
 use router::name::FunctionName;
 use scenarios::api::error::ApiError;
-use scenarios::api::{self, Call, InvocationType};
+use scenarios::api::{self, InvocationType};
 use scenarios::hands::Answered;
 
 use super::call::{self, Order};
-use super::directory::Found;
 use super::name::{self, Named};
 use super::plane::send;
-use super::registry::conflict;
 use super::streaming;
 use crate::front::gateway::Gateway;
 use crate::front::http::{Answer, Request, decode};
@@ -144,19 +142,7 @@ async fn carry_out(gateway: &Gateway, invoke: Invoke, number: u64) -> Result<Ans
         .check_place(&plane.place.region, &plane.place.account)?;
     let function = FunctionName::new(invoke.function.name.as_str());
     let qualifier = invoke.function.qualifier.as_deref();
-    let found = plane.directory.find(&function, qualifier);
-    let call = Call {
-        kind: invoke.kind,
-        function: &function,
-        qualifier,
-        body: &invoke.body,
-    };
-    let payload = api::check(call, |_| found != Found::Missing)?;
-    if let Found::Hindered(state) = found {
-        return Err(conflict(format!(
-            "The operation cannot be performed at this time. The function is currently in the following state: {state}"
-        )));
-    }
+    let payload = call::admit(gateway, invoke.kind, &function, qualifier, &invoke.body)?;
     let order = Order {
         function: &function,
         qualifier,

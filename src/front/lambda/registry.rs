@@ -20,7 +20,9 @@ pub mod mapping;
 pub mod record;
 pub mod served;
 pub mod tags;
+pub mod target;
 pub mod update;
+pub mod url;
 pub mod version;
 #[cfg(test)]
 pub mod world;
@@ -219,6 +221,17 @@ impl Ids {
     pub fn uuid(&mut self) -> String {
         self.next += 1;
         self.seed.request_id(&format!("lambda:{}", self.next)).to_string()
+    }
+
+    /// 32 small letters and digits, as the host of a function URL begins with.
+    pub fn label(&mut self) -> String {
+        const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+        self.next += 1;
+        let bytes = self.seed.bytes(&format!("url:{}", self.next));
+        bytes
+            .iter()
+            .map(|byte| char::from(LETTERS[usize::from(*byte) % 36]))
+            .collect()
     }
 }
 

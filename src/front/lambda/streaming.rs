@@ -19,7 +19,7 @@ use tokio::sync::mpsc::{self, Sender};
 use super::call::{Call, Heard, stopped};
 use super::event_stream;
 use super::invoke::executed_version;
-use crate::front::http::{Answer, Body};
+use crate::front::http::{Answer, Body, BrokenOff};
 
 /// The type of the answer.
 const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
@@ -37,11 +37,8 @@ pub async fn answer(mut call: Call, tail: bool) -> Result<Answer, ApiError> {
         Heard::Began(began) => {
             let (sender, messages) = mpsc::channel(WAITING);
             tokio::spawn(async move { tell(call, tail, &sender).await });
-            let answer = Answer {
-                status: 200,
-                headers: vec![("content-type", EVENT_STREAM.to_owned())],
-                body: Body::Stream(messages),
-            };
+            let mut answer = Answer::of(200, EVENT_STREAM, "");
+            answer.body = Body::Stream(messages);
             let answer = answer.with("x-amz-executed-version", began.version.to_string());
             Ok(match began.content_type {
                 Some(kind) => answer.with("x-amzn-remapped-content-type", kind),
@@ -54,7 +51,7 @@ pub async fn answer(mut call: Call, tail: bool) -> Result<Answer, ApiError> {
 }
 
 /// Sends a message for whatever comes, until the end or until nobody takes them.
-async fn tell(mut call: Call, tail: bool, messages: &Sender<Bytes>) {
+async fn tell(mut call: Call, tail: bool, messages: &Sender<Result<Bytes, BrokenOff>>) {
     loop {
         let (message, last) = match call.next().await {
             Heard::Piece(piece) => (chunks(&piece), false),
@@ -68,7 +65,7 @@ async fn tell(mut call: Call, tail: bool, messages: &Sender<Bytes>) {
             }
             Heard::Stopped => (broken_off(&stopped()), true),
         };
-        if messages.send(message).await.is_err() || last {
+        if messages.send(Ok(message)).await.is_err() || last {
             return;
         }
     }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Ids;
 use super::code::Code;
 use super::config::Config;
+use super::url::UrlConfig;
 use crate::front::code::Package;
 
 /// How long a new or updated function is `Pending` or `InProgress`, unless somebody looks at it before: who polls needs no
@@ -38,6 +39,9 @@ pub struct Record {
     pub tags: BTreeMap<String, String>,
     /// Reserved concurrency.
     pub reserved: Option<u32>,
+    /// Function URLs, by alias; the function's own is at `$LATEST`.
+    #[serde(default)]
+    pub urls: BTreeMap<String, UrlConfig>,
 }
 
 /// A version: code and configuration, and how far along they are.
@@ -118,6 +122,7 @@ impl Record {
             aliases: BTreeMap::new(),
             tags: BTreeMap::new(),
             reserved: None,
+            urls: BTreeMap::new(),
         }
     }
 
@@ -155,7 +160,9 @@ impl Record {
 
     /// Forgets an alias and what was configured for it.
     pub fn forget_alias(&mut self, alias: &str) {
-        self.aliases.remove(alias);
+        if self.aliases.remove(alias).is_some() {
+            self.urls.remove(alias);
+        }
     }
 
     /// A version by `$LATEST` or its number.

@@ -2,7 +2,7 @@
 //!
 //! What the model knows and this table does not is answered with an error that names it; nothing is accepted and ignored.
 
-use super::{Operation, alias, function, layer, layer_policy, mapping, tags, update, version};
+use super::{Operation, alias, function, layer, layer_policy, mapping, tags, update, url, version};
 
 /// An operation that is served.
 pub struct Served {
@@ -65,9 +65,15 @@ pub const SERVED: &[Served] = &[
     ),
     row("CreateEventSourceMapping", NEW_MAPPING, mapping::create),
     row("CreateFunction", NEW_FUNCTION, function::create),
+    row(
+        "CreateFunctionUrlConfig",
+        "FunctionName Qualifier AuthType Cors InvokeMode",
+        url::create,
+    ),
     row("DeleteAlias", "FunctionName Name", alias::delete),
     row("DeleteEventSourceMapping", "UUID", mapping::delete),
     row("DeleteFunction", "FunctionName Qualifier", function::delete),
+    row("DeleteFunctionUrlConfig", "FunctionName Qualifier", url::delete),
     row("DeleteLayerVersion", "LayerName VersionNumber", layer::delete),
     row("GetAlias", "FunctionName Name", alias::get),
     row("GetEventSourceMapping", "UUID", mapping::get),
@@ -77,6 +83,7 @@ pub const SERVED: &[Served] = &[
         "FunctionName Qualifier",
         function::get_configuration,
     ),
+    row("GetFunctionUrlConfig", "FunctionName Qualifier", url::get),
     row("GetLayerVersion", "LayerName VersionNumber", layer::get),
     row("GetLayerVersionByArn", "Arn", layer::get_by_arn),
     row(
@@ -93,6 +100,11 @@ pub const SERVED: &[Served] = &[
         "ListEventSourceMappings",
         "EventSourceArn FunctionName Marker MaxItems",
         mapping::list,
+    ),
+    row(
+        "ListFunctionUrlConfigs",
+        "FunctionName Marker MaxItems",
+        url::list,
     ),
     row(
         "ListFunctions",
@@ -143,6 +155,11 @@ pub const SERVED: &[Served] = &[
         "UpdateFunctionConfiguration",
         CONFIGURATION,
         update::configuration,
+    ),
+    row(
+        "UpdateFunctionUrlConfig",
+        "FunctionName Qualifier AuthType Cors InvokeMode",
+        url::update,
     ),
 ];
 
