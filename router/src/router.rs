@@ -21,7 +21,7 @@ use std::sync::Arc;
 use crate::capacity::Capacity;
 use crate::destination::{self, End, MAX_HOPS};
 use crate::event::{AttemptId, Event, Failure, Invocation, Lane, Observation, Outcome, Payload, ReplyId};
-use crate::name::{Name, Seed, SinkName, Version};
+use crate::name::{FunctionName, Name, Seed, SinkName, Version};
 use crate::observed::{Observed, Origin};
 use crate::retry::{Condition, History, RetryPolicy, Verdict};
 use crate::settings::{Asynchronous, Destination, Settings};
@@ -381,6 +381,15 @@ impl Router {
         self.done(&delivery, condition.as_str(), to);
     }
 
+    fn ends_loop(&self, delivery: &Delivery, to: &FunctionName) -> bool {
+        let allowed = self
+            .settings
+            .functions
+            .get(to)
+            .is_some_and(|function| function.allows_loops);
+        delivery.from.hops >= MAX_HOPS && !allowed
+    }
+
     /// Sends a record: into a sink, or as a new asynchronous event of another function. A chain of too many
     /// functions is a loop and ends, as Lambda ends it (spec/lambda §11); `false` then.
     fn send(&mut self, delivery: &Delivery, to: Destination, record: Payload) -> bool {
@@ -389,7 +398,7 @@ impl Router {
                 let event = delivery.event.name.clone();
                 self.actions.push_back(Action::Send { sink, event, record });
             }
-            Destination::Function { .. } if delivery.from.hops >= MAX_HOPS => return false,
+            Destination::Function { name, .. } if self.ends_loop(delivery, &name) => return false,
             Destination::Function { name, qualifier } => {
                 let from = Cause {
                     hops: delivery.from.hops + 1,

@@ -24,6 +24,8 @@ pub struct Function {
     /// What becomes of asynchronous events, by the qualifier that they were invoked with, `$LATEST` where there was none.
     /// One that is not here has the default; a version inherits nothing (spec/lambda §9.2).
     pub asynchronous: BTreeMap<Arc<str>, Asynchronous>,
+    /// `RecursiveLoop: Allow`: a chain of destinations may come to it however long it is (spec/lambda §11).
+    pub allows_loops: bool,
 }
 
 /// What belongs to one version.
@@ -73,6 +75,7 @@ impl Default for Function {
             versions: BTreeMap::from([(Version::Latest, VersionSettings::default())]),
             aliases: BTreeMap::new(),
             asynchronous: BTreeMap::new(),
+            allows_loops: false,
         }
     }
 }

@@ -14,7 +14,7 @@ use router::fabric::{Fabric, Inbox};
 use router::journal::{Journal, Recorder};
 use router::name::{FunctionName, Seed, SourceName};
 use router::router::Router;
-use router::settings::Settings;
+use router::settings::{Function, Settings};
 
 use crate::assemble::{self, Places, Ready};
 use crate::clock::{SystemClock, system_now};
@@ -108,6 +108,11 @@ impl LiveWorld {
     /// What the executor can run, to be changed while it does.
     pub fn executable(&self) -> Functions {
         self.executor.functions().clone()
+    }
+
+    /// What the router is told of each function.
+    pub fn function_settings(&self) -> BTreeMap<FunctionName, Function> {
+        self.settings.functions.clone()
     }
 
     /// The fabric, at rest.

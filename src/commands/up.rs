@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use crossbeam_channel::{Receiver, unbounded};
-use executor::{Credentials, Reactor};
+use executor::{Credentials, Functions, Reactor};
 use router::arrivals::Arrivals;
 use router::fabric::Turn;
 use router::journal::{Entry, Recorder};
@@ -160,7 +160,7 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     let mut world = LiveWorld::new(project, plan, &reactor).map_err(Problem::File)?;
     let (names, ready) = (world.functions.clone(), std::mem::take(&mut world.sources));
     let directories = assemble::directories(&ready);
-    let executable = world.executable();
+    let (executable, settings) = (world.executable(), world.function_settings());
     let arrivals = Arrivals::new(ARRIVALS, ARRIVING);
     let entrance = Entrance::new(arrivals.clone(), reactor.doorbell());
     let opened = open_sources(project, ready)?;
@@ -169,7 +169,13 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         data: &args.data_dir,
         endpoint: format!("http://{address}"),
         seed,
-        world: surroundings(project, &directories, args.allow_retired_runtimes),
+        world: surroundings(
+            project,
+            &directories,
+            args.allow_retired_runtimes,
+            executable.clone(),
+        ),
+        settings,
         functions: executable.clone(),
         entrance: entrance.clone(),
         reload: reload.clone(),
@@ -262,7 +268,12 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
 }
 
 /// What lies around the fabric, as far as the API's functions meet it.
-fn surroundings(project: &Scenario, directories: &BTreeMap<String, PathBuf>, retired: bool) -> World {
+fn surroundings(
+    project: &Scenario,
+    directories: &BTreeMap<String, PathBuf>,
+    retired: bool,
+    functions: Functions,
+) -> World {
     let bucket = |(name, directory): (&String, &PathBuf)| {
         let bucket = project.sources.get(name)?.config.get("bucket")?.as_str()?;
         Some((bucket.to_owned(), directory.clone()))
@@ -275,6 +286,7 @@ fn surroundings(project: &Scenario, directories: &BTreeMap<String, PathBuf>, ret
             .collect(),
         buckets: directories.iter().filter_map(bucket).collect(),
         retired,
+        functions,
     }
 }
 

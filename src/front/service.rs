@@ -9,6 +9,7 @@ use hyper::http::request::Parts;
 use super::credential::Credential;
 use super::fault::{Fault, Form};
 use super::http::{Request, header};
+use super::lambda::registry::CODE_PATH;
 use super::{function_url, iam, query, sts};
 
 /// A service, by the name its signatures carry.
@@ -138,7 +139,11 @@ fn named(name: &str) -> Option<Service> {
     }
 }
 
+/// Whether a path is one of Lambda's API, or of the code whose URLs it gives.
 fn is_lambda(path: &str) -> bool {
+    if path.starts_with(CODE_PATH) {
+        return true;
+    }
     let mut parts = path.trim_start_matches('/').split('/');
     let date = parts.next().unwrap_or("");
     let digits = |text: &str, n| text.len() == n && text.bytes().all(|b| b.is_ascii_digit());
@@ -178,6 +183,7 @@ mod tests {
             "/2015-03-31/functions/f/invocations",
             "/2018-10-31/layers",
             "/2017-03-31/tags/x",
+            "/_triggerfish/code/f/1",
         ] {
             assert_eq!(chosen(path, &[]), Service::Lambda, "{path}");
         }

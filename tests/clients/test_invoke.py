@@ -125,7 +125,7 @@ class Clients(unittest.TestCase):
             caught.exception.response["Reason"], "ReservedFunctionConcurrentInvocationLimitExceeded"
         )
         with self.assertRaises(botocore.exceptions.ClientError) as caught:
-            self.client.list_functions()
+            self.client.list_capacity_providers()
         self.assertIn("not supported", str(caught.exception))
 
     def test_limits_of_the_payload(self):

@@ -3,14 +3,18 @@
 //! Each start declares them anew: code and configuration are the file's again, while versions, aliases and all else that
 //! was made of them by the API stay. One that the file no longer declares is gone. Owns that rule.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use executor::{FunctionSpec, Logging, Runtime};
-use router::name::FunctionName;
+use router::name::{FunctionName, LATEST, SinkName, Version};
+use router::retry::RetryPolicy;
+use router::settings::{Asynchronous, Destination, Function};
 use router::time::Timestamp;
 
 use super::registry::code::Code;
 use super::registry::config::{self, Config, Program};
+use super::registry::configuration::arn;
+use super::registry::invoke_config::InvokeConfig;
 use super::registry::record::{Record, Revision, State, Update};
 use super::registry::{Ids, Place, Registry};
 
@@ -18,7 +22,14 @@ use super::registry::{Ids, Place, Registry};
 const ROLE: &str = "triggerfish-project";
 
 /// Takes the project's functions in, and out those that it no longer has.
-pub fn take(registry: &mut Registry, specs: &[FunctionSpec], place: &Place, now: Timestamp, ids: &mut Ids) {
+pub fn take(
+    registry: &mut Registry,
+    specs: &[FunctionSpec],
+    settings: &BTreeMap<FunctionName, Function>,
+    place: &Place,
+    now: Timestamp,
+    ids: &mut Ids,
+) {
     let declared: BTreeSet<&FunctionName> = specs.iter().map(|spec| &spec.name).collect();
     let gone = registry
         .functions
@@ -27,7 +38,10 @@ pub fn take(registry: &mut Registry, specs: &[FunctionSpec], place: &Place, now:
     let gone: Vec<FunctionName> = gone.map(|record| record.name.clone()).collect();
     gone.iter().for_each(|name| registry.remove(name));
     for spec in specs {
-        let latest = latest(spec, place, now, ids);
+        let Some(settings) = settings.get(&spec.name) else {
+            continue;
+        };
+        let latest = latest(spec, settings, place, now, ids);
         let mut record = match registry.functions.get(&spec.name) {
             Some(record) => Record {
                 latest,
@@ -36,18 +50,32 @@ pub fn take(registry: &mut Registry, specs: &[FunctionSpec], place: &Place, now:
             None => Record::new(spec.name.clone(), latest),
         };
         record.declared = true;
+        record.reserved = settings.reserved;
+        let asynchronous = settings.asynchronous(LATEST);
+        record.retry_delays = Some(asynchronous.retry.delays.clone());
+        match invoke_config(asynchronous, place, now) {
+            Some(config) => drop(record.invoke_configs.insert(LATEST.to_owned(), config)),
+            None => drop(record.invoke_configs.remove(LATEST)),
+        }
         registry.insert(record);
     }
 }
 
-fn latest(spec: &FunctionSpec, place: &Place, now: Timestamp, ids: &mut Ids) -> Revision {
-    let (program, runtime) = match &spec.runtime {
-        Runtime::Command(words) => (Program::Command(words.clone()), None),
-        Runtime::Python(id) | Runtime::Node(id) | Runtime::Provided(id) => {
-            (Program::Runtime(id.clone()), Some(id))
-        }
+fn latest(
+    spec: &FunctionSpec,
+    settings: &Function,
+    place: &Place,
+    now: Timestamp,
+    ids: &mut Ids,
+) -> Revision {
+    let program = match &spec.runtime {
+        Runtime::Command(words) => Program::Command(words.clone()),
+        Runtime::Python(id) | Runtime::Node(id) | Runtime::Provided(id) => Program::Runtime(id.clone()),
     };
-    tracing::debug!(function = %spec.name, ?runtime, "declared");
+    let dead_letter = settings
+        .versions
+        .get(&Version::Latest)
+        .and_then(|latest| latest.dead_letter.as_ref());
     let config = Config {
         program,
         handler: spec.handler.clone(),
@@ -59,13 +87,42 @@ fn latest(spec: &FunctionSpec, place: &Place, now: Timestamp, ids: &mut Ids) -> 
             json: levels(spec.logging),
             group: spec.log_group.clone(),
         },
+        traced: spec.traced,
         freeze: spec.freeze,
+        dead_letter: dead_letter.map(|sink| queue(place, sink)),
         ..Config::new(&format!("arn:aws:iam::{}:role/{ROLE}", place.account))
     };
     let mut revision = Revision::new(config, Code::Folder(spec.code.clone()), now, ids);
     revision.state = State::Active;
     revision.update = Update::Successful;
     revision
+}
+
+/// The settings of asynchronous invocations, if they are others than AWS's own.
+fn invoke_config(given: &Asynchronous, place: &Place, now: Timestamp) -> Option<InvokeConfig> {
+    let usual = RetryPolicy {
+        delays: given.retry.delays.clone(),
+        ..RetryPolicy::default()
+    };
+    if given.retry == usual && given.on_success.is_none() && given.on_failure.is_none() {
+        return None;
+    }
+    let target = |destination: &Option<Destination>| match destination.as_ref()? {
+        Destination::Function { name, qualifier } => Some(arn(place, name, qualifier.as_deref())),
+        Destination::Sink(sink) => Some(queue(place, sink)),
+    };
+    Some(InvokeConfig {
+        retries: Some(given.retry.retries),
+        age: u32::try_from(given.retry.max_age.as_secs()).ok(),
+        on_success: target(&given.on_success),
+        on_failure: target(&given.on_failure),
+        modified: now,
+    })
+}
+
+/// The queue that a sink stands for.
+fn queue(place: &Place, sink: &SinkName) -> String {
+    format!("arn:aws:sqs:{}:{}:{sink}", place.region, place.account)
 }
 
 fn levels(logging: Logging) -> Option<(String, String)> {

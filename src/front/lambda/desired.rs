@@ -3,11 +3,14 @@
 //! Owns the translation from AWS's words into ours. Pure, but for where packages lie. Deliberately absent: telling.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use executor::{ApplicationLevel, FunctionSpec, Logging, Runtime, SystemLevel};
-use router::name::{SinkName, Version};
-use router::settings::{Alias, Function, VersionSettings};
+use router::name::{FunctionName, LATEST, SinkName, Version};
+use router::retry::RetryPolicy;
+use router::settings::{Alias, Asynchronous, Destination, Function, VersionSettings};
+use router::time::Timestamp;
 
 use super::registry::Record;
 use super::registry::code::Code;
@@ -22,6 +25,8 @@ pub struct Desired {
     pub settings: Function,
     /// For the executor, each with its generation: environments of another one are not used again.
     pub specs: BTreeMap<Version, (FunctionSpec, u64)>,
+    /// When environments were last asked for, by the version that they are of.
+    pub provisioned: BTreeMap<Version, Timestamp>,
 }
 
 /// Virtual time that an invocation takes; nothing is virtual where the API is.
@@ -33,9 +38,6 @@ pub fn of(record: &Record, store: &CodeStore) -> Desired {
         .revisions()
         .filter_map(|(version, revision)| Some((version.parse().ok()?, revision)));
     let versions: Vec<(Version, &Revision)> = versions.collect();
-    let settings = versions
-        .iter()
-        .map(|(version, revision)| (*version, settings(record, *version, revision)));
     let specs = versions.iter().map(|(version, revision)| {
         let (config, code, generation) = revision.serving();
         (
@@ -43,27 +45,45 @@ pub fn of(record: &Record, store: &CodeStore) -> Desired {
             (spec(record, *version, config, code, store), generation),
         )
     });
+    let provisioned = record.provisioned.iter().filter_map(|(qualifier, provisioned)| {
+        Some((
+            record.resolve(Some(qualifier))?.0.parse().ok()?,
+            provisioned.modified,
+        ))
+    });
     Desired {
         settings: Function {
             reserved: record.reserved,
-            versions: settings.collect(),
+            versions: versions
+                .iter()
+                .map(|(version, revision)| (*version, settings(record, *version, revision)))
+                .collect(),
             aliases: record
                 .aliases
                 .iter()
-                .filter_map(|(name, alias)| Some((name.as_str().into(), self::alias(record, name, alias)?)))
+                .filter_map(|(name, alias)| self::alias(record, name, alias))
                 .collect(),
-            asynchronous: BTreeMap::new(),
+            asynchronous: asynchronous(record),
+            allows_loops: !record.terminates_loops,
         },
         specs: specs.collect(),
+        provisioned: provisioned.collect(),
     }
 }
 
-fn settings(_record: &Record, _version: Version, revision: &Revision) -> VersionSettings {
+fn settings(record: &Record, version: Version, revision: &Revision) -> VersionSettings {
     let (config, ..) = revision.serving();
     VersionSettings {
         dead_letter: config.dead_letter.as_deref().map(sink),
-        provisioned: 0,
+        provisioned: provisioned(record, &version.to_string()),
     }
+}
+
+fn provisioned(record: &Record, qualifier: &str) -> u32 {
+    record
+        .provisioned
+        .get(qualifier)
+        .map_or(0, |provisioned| provisioned.requested)
 }
 
 /// The sink that stands for a queue or topic: that of its name.
@@ -71,16 +91,80 @@ fn sink(arn: &str) -> SinkName {
     SinkName::new(arn.rsplit_once(':').map_or(arn, |(_, name)| name))
 }
 
-fn alias(_record: &Record, _name: &str, alias: &super::registry::record::Alias) -> Option<Alias> {
+fn alias(record: &Record, name: &str, alias: &super::registry::record::Alias) -> Option<(Arc<str>, Alias)> {
     let also = alias
         .also
         .as_ref()
         .and_then(|(version, share)| Some((version.parse().ok()?, *share)));
-    Some(Alias {
-        version: alias.version.parse().ok()?,
-        also,
-        provisioned: 0,
-    })
+    let version = alias.version.parse().ok()?;
+    Some((
+        name.into(),
+        Alias {
+            version,
+            also,
+            provisioned: provisioned(record, name),
+        },
+    ))
+}
+
+/// What becomes of asynchronous events, by qualifier.
+fn asynchronous(record: &Record) -> BTreeMap<Arc<str>, Asynchronous> {
+    let delays = || {
+        record
+            .retry_delays
+            .clone()
+            .unwrap_or_else(|| RetryPolicy::default().delays)
+    };
+    let mut all: BTreeMap<Arc<str>, Asynchronous> = BTreeMap::new();
+    if record.retry_delays.is_some() {
+        let retry = RetryPolicy {
+            delays: delays(),
+            ..RetryPolicy::default()
+        };
+        all.insert(
+            LATEST.into(),
+            Asynchronous {
+                retry,
+                ..Asynchronous::default()
+            },
+        );
+    }
+    for (qualifier, config) in &record.invoke_configs {
+        let usual = RetryPolicy::default();
+        let retry = RetryPolicy {
+            retries: config.retries.unwrap_or(usual.retries),
+            delays: delays(),
+            max_age: config
+                .age
+                .map_or(usual.max_age, |seconds| Duration::from_secs(seconds.into())),
+        };
+        let on_success = config.on_success.as_deref().map(destination);
+        let on_failure = config.on_failure.as_deref().map(destination);
+        all.insert(
+            qualifier.as_str().into(),
+            Asynchronous {
+                retry,
+                on_success,
+                on_failure,
+            },
+        );
+    }
+    all
+}
+
+/// A destination by its ARN, which was checked when it was set.
+fn destination(arn: &str) -> Destination {
+    let Some((_, function)) = arn.split_once(":function:") else {
+        return Destination::Sink(sink(arn));
+    };
+    let (name, qualifier) = match function.split_once(':') {
+        Some((name, qualifier)) => (name, Some(qualifier.into())),
+        None => (function, None),
+    };
+    Destination::Function {
+        name: FunctionName::new(name),
+        qualifier,
+    }
 }
 
 fn spec(record: &Record, version: Version, config: &Config, code: &Code, store: &CodeStore) -> FunctionSpec {
@@ -99,6 +183,7 @@ fn spec(record: &Record, version: Version, config: &Config, code: &Code, store: 
         ephemeral_storage: config.ephemeral_storage,
         logging: logging(&config.logging),
         log_group: config.logging.group.clone(),
+        traced: config.traced,
         freeze: config.freeze,
         timeout: config.time_limit(),
         environment: config.environment.clone().unwrap_or_default(),

@@ -1,10 +1,12 @@
 //! The control plane of a run: what the data directory has, and what the project file declares.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use executor::Functions;
-use router::name::Seed;
+use router::name::{FunctionName, Seed};
+use router::settings::Function;
 use scenarios::assemble::{ACCOUNT, REGION};
 use scenarios::clock::system_now;
 use scenarios::hands::Entrance;
@@ -30,6 +32,8 @@ pub struct Start<'a> {
     pub world: World,
     /// The executor's functions: those of the project file.
     pub functions: Functions,
+    /// What the router was told of them.
+    pub settings: BTreeMap<FunctionName, Function>,
     /// The way into the fabric.
     pub entrance: Entrance,
     /// Watches folders of code.
@@ -63,7 +67,14 @@ pub fn plane(start: Start<'_>) -> Result<Plane> {
         registry.insert_mapping(mapping);
     }
     let specs = start.functions.specs();
-    declared::take(&mut registry, &specs, &place, system_now(), &mut ids);
+    declared::take(
+        &mut registry,
+        &specs,
+        &start.settings,
+        &place,
+        system_now(),
+        &mut ids,
+    );
     // Nothing runs yet that could use what no record names.
     let merged = registry.layer_lists();
     let merged = merged

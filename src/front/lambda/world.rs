@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use executor::Runtime;
-use router::name::SinkName;
+use executor::{Functions, Runtime};
+use router::name::{FunctionName, FunctionVersion, SinkName};
 use scenarios::api::error::ApiError;
 
 use super::desired;
@@ -13,7 +13,7 @@ use super::registry::{EventSource, Outside, invalid};
 use crate::front::code::ZIPPED_LIMIT;
 
 /// The surroundings.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct World {
     /// The sinks of the project.
     pub sinks: BTreeSet<SinkName>,
@@ -21,6 +21,8 @@ pub struct World {
     pub buckets: BTreeMap<String, PathBuf>,
     /// Whether retired runtimes are taken.
     pub retired: bool,
+    /// What the executor runs.
+    pub functions: Functions,
 }
 
 /// Reads an object when it is called, which may take a while.
@@ -86,6 +88,15 @@ impl Outside for World {
 
     fn takes_retired(&self) -> bool {
         self.retired
+    }
+
+    fn provisioned(&self, function: &FunctionName, version: &str) -> (u32, bool) {
+        let Ok(version) = version.parse() else {
+            return (0, false);
+        };
+        let function = function.clone();
+        let provisioned = self.functions.provisioned(&FunctionVersion { function, version });
+        (provisioned.available, provisioned.failed)
     }
 
     fn event_source(&self, arn: &str) -> EventSource {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::configuration::arn;
 use super::record::{Alias, Record};
 use super::{
-    Moment, Outcome, Registry, Told, check_revision, conflict, invalid, named, page, structure, text,
+    Moment, Outcome, Registry, Told, check_revision, conflict, invalid, named, page, structure, target, text,
 };
 use crate::front::lambda::model::Input;
 
@@ -17,7 +17,7 @@ const PAGE: usize = 100;
 /// CreateAlias.
 pub fn create(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
     let (record, alias) = (
-        record(registry, moment, input)?,
+        target::function(registry, moment, input)?,
         text(input, "Name").unwrap_or_default(),
     );
     let version = text(input, "FunctionVersion").unwrap_or_default();
@@ -59,7 +59,7 @@ pub fn get(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> O
 /// UpdateAlias: what is not given stays.
 pub fn update(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
     let (record, alias) = (
-        record(registry, moment, input)?,
+        target::function(registry, moment, input)?,
         text(input, "Name").unwrap_or_default(),
     );
     let missing = || {
@@ -73,6 +73,9 @@ pub fn update(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
     if let Some(version) = text(input, "FunctionVersion") {
         check_version(moment, record, version)?;
         version.clone_into(&mut changed.version);
+    }
+    if record.provisioned.contains_key(alias) {
+        record.check_provisioned_once(alias, &changed.version)?;
     }
     match routing(moment, record, &changed.version, input)? {
         Some(also) => changed.also = also,
@@ -91,7 +94,7 @@ pub fn update(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
 
 /// DeleteAlias: one that is not there is gone already.
 pub fn delete(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
-    let name = record(registry, moment, input)?.name.clone();
+    let name = target::function(registry, moment, input)?.name.clone();
     let alias = text(input, "Name").unwrap_or_default();
     if let Some(record) = registry.change(&name) {
         record.forget_alias(alias);
@@ -101,7 +104,7 @@ pub fn delete(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
 
 /// ListAliases, by name.
 pub fn list(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
-    let record = record(registry, moment, input)?;
+    let record = target::function(registry, moment, input)?;
     let version = text(input, "FunctionVersion");
     let fitting = record
         .aliases
@@ -109,12 +112,6 @@ pub fn list(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> 
         .filter(|(_, alias)| version.is_none_or(|version| alias.version == version));
     let items = fitting.map(|(name, alias)| (name.clone(), show(moment, &record.name, name, alias)));
     Told::json(200, page(input, PAGE, "Aliases", items.collect())?)
-}
-
-fn record<'a>(registry: &'a Registry, moment: &Moment<'_>, input: &Input) -> Result<&'a Record, ApiError> {
-    let name = FunctionName::new(named(moment, input)?.name.as_str());
-    let missing = || ApiError::not_found(&arn(moment.place, &name, None));
-    registry.functions.get(&name).ok_or_else(missing)
 }
 
 fn check_version(moment: &Moment<'_>, record: &Record, version: &str) -> Result<(), ApiError> {
@@ -184,4 +181,155 @@ fn show(moment: &Moment<'_>, name: &FunctionName, alias: &str, is: &Alias) -> Va
         shown["RoutingConfig"] = json!({ "AdditionalVersionWeights": { version: weight } });
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use super::super::world::{World, and, arn};
+
+    /// A function with versions 1 and 2.
+    fn world() -> World {
+        let mut world = World::with(&["f"]);
+        for timeout in [5, 6] {
+            world.done("UpdateFunctionConfiguration", f(json!({ "Timeout": timeout })));
+            world.pass(Duration::from_secs(1));
+            world.done("PublishVersion", f(json!({})));
+        }
+        world
+    }
+
+    fn f(more: Value) -> Value {
+        and(json!({ "FunctionName": "f" }), more)
+    }
+
+    fn a(version: &str, more: Value) -> Value {
+        and(f(json!({ "Name": "a", "FunctionVersion": version })), more)
+    }
+
+    fn weights(weights: Value) -> Value {
+        json!({ "RoutingConfig": { "AdditionalVersionWeights": weights } })
+    }
+
+    #[test]
+    fn an_alias_is_made_changed_and_deleted() {
+        let mut world = world();
+        let (status, made) = world.call("CreateAlias", a("1", json!({}))).expect("an answer");
+        assert_eq!(status, 201);
+        let shown = json!({
+            "AliasArn": arn("f:a"), "Name": "a", "FunctionVersion": "1", "Description": "",
+            "RevisionId": made["RevisionId"],
+        });
+        assert_eq!(made, shown);
+        assert_eq!(
+            world.call("GetAlias", f(json!({ "Name": "a" }))),
+            Ok((200, shown))
+        );
+        let routing = weights(json!({ "2": 0.25 }));
+        let changed = world.done(
+            "UpdateAlias",
+            and(f(json!({ "Name": "a", "Description": "d" })), routing.clone()),
+        );
+        assert_ne!(changed["RevisionId"], made["RevisionId"]);
+        assert_eq!(changed["RoutingConfig"], routing["RoutingConfig"]);
+        let same = world.done("UpdateAlias", f(json!({ "Name": "a" })));
+        assert_ne!(same["RevisionId"], changed["RevisionId"]);
+        assert_eq!(
+            (&same["Description"], &same["RoutingConfig"]),
+            (&json!("d"), &routing["RoutingConfig"])
+        );
+        let cleared = world.done("UpdateAlias", and(f(json!({ "Name": "a" })), weights(json!({}))));
+        assert_eq!(cleared.get("RoutingConfig"), None);
+        let asked = world.done("GetFunctionConfiguration", f(json!({ "Qualifier": "a" })));
+        assert_eq!(
+            (&asked["FunctionArn"], &asked["Version"]),
+            (&json!(arn("f:a")), &json!("1"))
+        );
+        for _ in 0..2 {
+            assert_eq!(
+                world.call("DeleteAlias", f(json!({ "Name": "a" }))),
+                Ok((204, Value::Null))
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_alias_is_told() {
+        let mut world = world();
+        world.done("CreateAlias", a("$LATEST", json!({})));
+        let text = format!("Alias already exists: {}", arn("f:a"));
+        let refused = world.refused("CreateAlias", a("1", json!({})));
+        assert_eq!(refused, (409, "ResourceConflictException", text));
+        let name = |name: &str| json!({ "Name": name });
+        let text = world.refused("GetAlias", f(name("x"))).2;
+        assert_eq!(text, format!("Cannot find alias arn: {}", arn("f:x")));
+        let text = world.refused("UpdateAlias", f(name("x"))).2;
+        assert_eq!(text, format!("Alias not found: {}", arn("f:x")));
+        let text = world.refused("UpdateAlias", a("9", json!({}))).2;
+        assert_eq!(text, format!("Function not found: {}", arn("f:9")));
+        let refused = world.refused("UpdateAlias", a("1", json!({ "RevisionId": "x" })));
+        assert_eq!((refused.0, refused.1), (412, "PreconditionFailedException"));
+        let refused = world.refused("CreateAlias", f(json!({ "Name": "1", "FunctionVersion": "1" })));
+        assert_eq!(refused.1, "ValidationException");
+        for (operation, input) in [
+            ("ListAliases", json!({})),
+            ("DeleteAlias", name("a")),
+            ("UpdateAlias", name("a")),
+        ] {
+            let text = world
+                .refused(operation, and(input, json!({ "FunctionName": "x" })))
+                .2;
+            assert_eq!(text, format!("Function not found: {}", arn("x")), "{operation}");
+        }
+    }
+
+    #[test]
+    fn an_additional_version_is_another_that_is_published() {
+        let mut world = world();
+        let mut text =
+            |version: &str, given: Value| world.refused("CreateAlias", a(version, weights(given))).2;
+        assert_eq!(
+            text("1", json!({ "1": 0.5, "2": 0.5 })),
+            "Number of items in AdditionalVersionWeights cannot be greater than 1"
+        );
+        assert_eq!(
+            text("1", json!({ "1": 0.5 })),
+            "Invalid function version 1. Function version 1 is already included in routing configuration."
+        );
+        assert_eq!(
+            text("1", json!({ "9": 0.5 })),
+            format!("Function not found: {}", arn("f:9"))
+        );
+        assert!(text("$LATEST", json!({ "1": 0.5 })).starts_with("$LATEST is not supported"));
+        assert!(!text("1", json!({ "2": 1.5 })).is_empty());
+        world.done("CreateAlias", a("1", weights(json!({ "2": 1.0 }))));
+    }
+
+    #[test]
+    fn aliases_are_listed_by_name_and_main_version() {
+        let mut world = world();
+        for (name, version) in [("b", "1"), ("a", "2"), ("c", "2")] {
+            world.done(
+                "CreateAlias",
+                f(json!({ "Name": name, "FunctionVersion": version })),
+            );
+        }
+        let mut names = |more: Value| {
+            let body = world.done("ListAliases", f(more));
+            let items = body["Aliases"].as_array().cloned().unwrap_or_default();
+            let names: Vec<String> = items
+                .iter()
+                .filter_map(|item| item["Name"].as_str().map(str::to_owned))
+                .collect();
+            (names.concat(), body.get("NextMarker").cloned())
+        };
+        assert_eq!(names(json!({})), ("abc".to_owned(), None));
+        assert_eq!(names(json!({ "FunctionVersion": "2" })), ("ac".to_owned(), None));
+        let (first, marker) = names(json!({ "MaxItems": 2 }));
+        assert_eq!(first, "ab");
+        assert_eq!(names(json!({ "Marker": marker })), ("c".to_owned(), None));
+    }
 }

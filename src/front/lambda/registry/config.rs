@@ -369,14 +369,7 @@ fn dead_letter(moment: &Moment<'_>, arn: Option<&str>) -> Result<Option<String>,
     let Some(arn) = arn.filter(|arn| !arn.is_empty()) else {
         return Ok(None);
     };
-    let parts: Vec<&str> = arn.split(':').collect();
-    let known = match parts.as_slice() {
-        ["arn", _, "sqs" | "sns", _, account, name] if *account == moment.place.account => {
-            moment.outside.sink(name).is_some()
-        }
-        _ => false,
-    };
-    match known {
+    match moment.sink(arn).is_some() {
         true => Ok(Some(arn.to_owned())),
         false => Err(invalid(format!("The destination ARN {arn} is invalid."))),
     }
@@ -443,3 +436,6 @@ impl Config {
         self.layers.iter().map(|layer| layer.package.clone()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

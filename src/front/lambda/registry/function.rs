@@ -4,13 +4,13 @@ use router::name::FunctionName;
 use scenarios::api::error::ApiError;
 use serde_json::{Value, json};
 
-use super::code;
+use super::code::{self, Code};
 use super::config::{self, Config};
 use super::configuration::{View, arn, show};
 use super::record::{Record, Revision, Update};
 use super::version::publish;
 use super::{
-    Moment, Outcome, Registry, Told, Wanted, conflict, invalid, named, page, structure, text, truth,
+    Moment, Outcome, Registry, Told, Wanted, conflict, invalid, named, page, structure, text, truth, untyped,
 };
 use crate::front::lambda::model::Input;
 
@@ -40,11 +40,10 @@ pub fn create(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
     config.take(moment, input, layers)?;
     let tags = super::tags::read(input, "Tags")?;
     if registry.functions.contains_key(&name) {
-        let body = json!({ "message": format!("Function already exist: {name}") }).to_string();
         return Err(ApiError {
             status: 409,
             code: "ResourceConflictException",
-            body,
+            ..untyped(format!("Function already exist: {name}"))
         });
     }
     let source = structure(input, "Code").cloned().unwrap_or_default();
@@ -52,7 +51,7 @@ pub fn create(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
         Ok(code) => code,
         Err(wanted) => return Ok(Told::Wants(wanted)),
     };
-    if let Some(wanted) = unmerged(moment, &config) {
+    if let Some(wanted) = unmerged(moment, &config, &code) {
         return Ok(Told::Wants(wanted));
     }
     let latest = Revision::new(config, code, moment.now, moment.ids);
@@ -86,8 +85,15 @@ pub fn create(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
 }
 
 /// The layers of a configuration, if they have to be merged first.
-pub fn unmerged(moment: &Moment<'_>, config: &Config) -> Option<Wanted> {
-    let wanted = Wanted::Layers(config.layer_packages());
+pub fn unmerged(moment: &Moment<'_>, config: &Config, code: &Code) -> Option<Wanted> {
+    let code = match code {
+        Code::Package(package) => Some(package.clone()),
+        Code::Folder(_) => None,
+    };
+    let wanted = Wanted::Layers {
+        layers: config.layer_packages(),
+        code,
+    };
     (!config.layers.is_empty() && !moment.brought.contains_key(&wanted)).then_some(wanted)
 }
 
@@ -179,7 +185,9 @@ pub fn list(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> 
                 Some(&version),
                 View::Item,
             );
-            items.push((format!("{}:{version:0>20}", record.name), shown));
+            // Below every letter of names, so that the order of keys is that of items.
+            let between = '\0';
+            items.push((format!("{}{between}{version:0>20}", record.name), shown));
         }
     }
     Told::json(200, page(input, PAGE, "Functions", items)?)
@@ -204,11 +212,9 @@ pub fn delete(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
     if !qualifier.bytes().all(|b| b.is_ascii_digit()) {
         return Err(invalid("Deletion of aliases is not currently supported."));
     }
-    let number: u64 = qualifier
-        .parse()
-        .ok()
-        .filter(|n| record.versions.contains_key(n))
-        .ok_or_else(missing)?;
+    // `01` is no version, though 1 is one.
+    record.version(qualifier).ok_or_else(missing)?;
+    let number: u64 = qualifier.parse().map_err(|_| missing())?;
     let users = record
         .aliases
         .iter()
@@ -252,8 +258,10 @@ pub fn check_idle(moment: &Moment<'_>, record: &Record) -> Result<(), ApiError> 
 mod tests {
     use std::time::Duration;
 
+    use router::name::FunctionName;
     use serde_json::{Value, json};
 
+    use super::super::record::Record;
     use super::super::world::{World, and, arn, new_function};
 
     #[test]
@@ -370,9 +378,42 @@ mod tests {
     }
 
     #[test]
+    fn a_page_goes_on_where_the_marked_item_was() {
+        let mut world = World::with(&["a", "a-b", "b"]);
+        let page = |world: &mut World, marker: &Value| {
+            let input = json!({ "FunctionVersion": "ALL", "MaxItems": 1, "Marker": marker });
+            let body = world.done("ListFunctions", input);
+            (
+                body["Functions"][0]["FunctionArn"].clone(),
+                body["NextMarker"].clone(),
+            )
+        };
+        let (first, marker) = page(&mut world, &json!(""));
+        assert_eq!(first, arn("a:$LATEST"));
+        world.done("DeleteFunction", json!({ "FunctionName": "a" }));
+        let (second, marker) = page(&mut world, &marker);
+        assert_eq!(second, arn("a-b:$LATEST"));
+        assert_eq!(page(&mut world, &marker), (json!(arn("b:$LATEST")), Value::Null));
+    }
+
+    #[test]
     fn a_deleted_function_is_gone_and_so_is_all_of_it() {
         let mut world = World::with(&["f"]);
         world.done("PublishVersion", json!({ "FunctionName": "f" }));
+        let settings = [
+            (
+                "FunctionConcurrency",
+                json!({ "ReservedConcurrentExecutions": 1 }),
+            ),
+            ("FunctionEventInvokeConfig", json!({ "MaximumRetryAttempts": 1 })),
+            ("FunctionRecursionConfig", json!({ "RecursiveLoop": "Allow" })),
+        ];
+        for (what, setting) in settings {
+            let input = and(json!({ "FunctionName": "f" }), setting);
+            world.done(&format!("Put{what}"), input);
+        }
+        let url = json!({ "FunctionName": "f", "AuthType": "NONE" });
+        world.done("CreateFunctionUrlConfig", url);
         assert_eq!(
             world.call("DeleteFunction", json!({ "FunctionName": "f" })),
             Ok((204, Value::Null))
@@ -380,6 +421,9 @@ mod tests {
         let refused = world.refused("DeleteFunction", json!({ "FunctionName": "f" }));
         assert_eq!(refused.2, format!("Function not found: {}", arn("f")));
         world.done("CreateFunction", new_function("f"));
+        let latest = world.registry.get("f").map(|record| record.latest.clone());
+        let bare = latest.map(|latest| Record::new(FunctionName::new("f"), latest));
+        assert_eq!(world.registry.get("f"), bare.as_ref());
         let refused = world.refused("GetFunction", json!({ "FunctionName": "f:1" }));
         assert_eq!(refused.2, format!("Function not found: {}", arn("f:1")));
     }

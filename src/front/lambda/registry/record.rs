@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::Ids;
 use super::code::Code;
 use super::config::Config;
+use super::invoke_config::InvokeConfig;
+use super::policy::Policy;
+use super::provisioned::Provisioned;
 use super::url::UrlConfig;
 use crate::front::code::Package;
 
@@ -39,9 +42,29 @@ pub struct Record {
     pub tags: BTreeMap<String, String>,
     /// Reserved concurrency.
     pub reserved: Option<u32>,
+    /// Provisioned concurrency, by version or alias.
+    #[serde(default)]
+    pub provisioned: BTreeMap<String, Provisioned>,
+    /// Settings of asynchronous invocations, by qualifier; the function's own are `$LATEST`'s.
+    #[serde(default)]
+    pub invoke_configs: BTreeMap<String, InvokeConfig>,
+    /// The waits before retries that the project file gives; AWS has no setting for them.
+    #[serde(default)]
+    pub retry_delays: Option<Vec<Duration>>,
+    /// Resource policies, by version or alias; the function's own is at `$LATEST`.
+    #[serde(default)]
+    pub policies: BTreeMap<String, Policy>,
     /// Function URLs, by alias; the function's own is at `$LATEST`.
     #[serde(default)]
     pub urls: BTreeMap<String, UrlConfig>,
+    /// Whether a loop that runs through it is stopped (spec/lambda §11).
+    #[serde(default = "terminates")]
+    pub terminates_loops: bool,
+}
+
+/// AWS's default of `RecursiveLoop`.
+fn terminates() -> bool {
+    true
 }
 
 /// A version: code and configuration, and how far along they are.
@@ -122,14 +145,26 @@ impl Record {
             aliases: BTreeMap::new(),
             tags: BTreeMap::new(),
             reserved: None,
+            provisioned: BTreeMap::new(),
+            invoke_configs: BTreeMap::new(),
+            policies: BTreeMap::new(),
             urls: BTreeMap::new(),
+            retry_delays: None,
+            terminates_loops: terminates(),
         }
     }
 
     /// What the project file alone makes of it: `$LATEST` and nothing of the API's.
     pub fn as_declared(&self) -> Record {
+        let own = self.invoke_configs.get_key_value("$LATEST");
         Record {
             declared: true,
+            reserved: self.reserved,
+            invoke_configs: own
+                .map(|(key, config)| (key.clone(), config.clone()))
+                .into_iter()
+                .collect(),
+            retry_delays: self.retry_delays.clone(),
             ..Record::new(self.name.clone(), self.latest.clone())
         }
     }
@@ -156,13 +191,22 @@ impl Record {
     /// Forgets a version and what was configured for it.
     pub fn forget_version(&mut self, number: u64) {
         self.versions.remove(&number);
+        self.forget(&number.to_string());
     }
 
     /// Forgets an alias and what was configured for it.
     pub fn forget_alias(&mut self, alias: &str) {
         if self.aliases.remove(alias).is_some() {
-            self.urls.remove(alias);
+            self.forget(alias);
         }
+    }
+
+    /// Forgets what hangs on a qualifier.
+    fn forget(&mut self, qualifier: &str) {
+        self.provisioned.remove(qualifier);
+        self.invoke_configs.remove(qualifier);
+        self.policies.remove(qualifier);
+        self.urls.remove(qualifier);
     }
 
     /// A version by `$LATEST` or its number.

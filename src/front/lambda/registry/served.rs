@@ -2,7 +2,10 @@
 //!
 //! What the model knows and this table does not is answered with an error that names it; nothing is accepted and ignored.
 
-use super::{Operation, alias, function, layer, layer_policy, mapping, tags, update, url, version};
+use super::{
+    Operation, account, alias, concurrency, function, invoke_config, layer, layer_policy, mapping, policy,
+    provisioned, recursion, runtime, tags, update, url, version,
+};
 
 /// An operation that is served.
 pub struct Served {
@@ -36,7 +39,6 @@ const CONFIGURATION: &str = "FunctionName Runtime Role Handler Description Timeo
 /// Everything that UpdateFunctionCode may say.
 const CODE: &str = "FunctionName ZipFile S3Bucket S3Key S3ObjectVersion ImageUri Publish PublishTo DryRun RevisionId \
     Architectures SourceKMSKeyArn";
-
 /// Everything that CreateEventSourceMapping may say.
 const NEW_MAPPING: &str = "EventSourceArn FunctionName Enabled BatchSize FilterCriteria KMSKeyArn MetricsConfig LoggingConfig \
     ScalingConfig MaximumBatchingWindowInSeconds ParallelizationFactor StartingPosition StartingPositionTimestamp \
@@ -50,6 +52,11 @@ const MAPPING: &str = "UUID FunctionName Enabled BatchSize FilterCriteria KMSKey
     BisectBatchOnFunctionError MaximumRetryAttempts TumblingWindowInSeconds SourceAccessConfigurations \
     FunctionResponseTypes AmazonManagedKafkaEventSourceConfig SelfManagedKafkaEventSourceConfig \
     DocumentDBEventSourceConfig ProvisionedPollerConfig";
+/// Everything that AddPermission may say.
+const PERMISSION: &str = "FunctionName StatementId Action Principal SourceArn SourceAccount EventSourceToken \
+    FunctionUrlAuthType PrincipalOrgID InvokedViaFunctionUrl Qualifier RevisionId";
+/// Everything that settings of asynchronous invocations may say.
+const INVOKE: &str = "FunctionName Qualifier MaximumRetryAttempts MaximumEventAgeInSeconds DestinationConfig";
 
 /// Alphabetical.
 pub const SERVED: &[Served] = &[
@@ -58,6 +65,7 @@ pub const SERVED: &[Served] = &[
         "LayerName VersionNumber StatementId Action Principal OrganizationId RevisionId",
         layer_policy::add,
     ),
+    row("AddPermission", PERMISSION, policy::add),
     row(
         "CreateAlias",
         "FunctionName Name FunctionVersion Description RoutingConfig",
@@ -73,16 +81,40 @@ pub const SERVED: &[Served] = &[
     row("DeleteAlias", "FunctionName Name", alias::delete),
     row("DeleteEventSourceMapping", "UUID", mapping::delete),
     row("DeleteFunction", "FunctionName Qualifier", function::delete),
+    row("DeleteFunctionConcurrency", "FunctionName", concurrency::delete),
+    row(
+        "DeleteFunctionEventInvokeConfig",
+        "FunctionName Qualifier",
+        invoke_config::delete,
+    ),
     row("DeleteFunctionUrlConfig", "FunctionName Qualifier", url::delete),
     row("DeleteLayerVersion", "LayerName VersionNumber", layer::delete),
+    row(
+        "DeleteProvisionedConcurrencyConfig",
+        "FunctionName Qualifier",
+        provisioned::delete,
+    ),
+    row("GetAccountSettings", "", account::get),
     row("GetAlias", "FunctionName Name", alias::get),
     row("GetEventSourceMapping", "UUID", mapping::get),
     row("GetFunction", "FunctionName Qualifier", function::get),
+    row(
+        "GetFunctionCodeSigningConfig",
+        "FunctionName",
+        runtime::code_signing,
+    ),
+    row("GetFunctionConcurrency", "FunctionName", concurrency::get),
     row(
         "GetFunctionConfiguration",
         "FunctionName Qualifier",
         function::get_configuration,
     ),
+    row(
+        "GetFunctionEventInvokeConfig",
+        "FunctionName Qualifier",
+        invoke_config::get,
+    ),
+    row("GetFunctionRecursionConfig", "FunctionName", recursion::get),
     row("GetFunctionUrlConfig", "FunctionName Qualifier", url::get),
     row("GetLayerVersion", "LayerName VersionNumber", layer::get),
     row("GetLayerVersionByArn", "Arn", layer::get_by_arn),
@@ -90,6 +122,17 @@ pub const SERVED: &[Served] = &[
         "GetLayerVersionPolicy",
         "LayerName VersionNumber",
         layer_policy::get,
+    ),
+    row("GetPolicy", "FunctionName Qualifier", policy::get),
+    row(
+        "GetProvisionedConcurrencyConfig",
+        "FunctionName Qualifier",
+        provisioned::get,
+    ),
+    row(
+        "GetRuntimeManagementConfig",
+        "FunctionName Qualifier",
+        runtime::get,
     ),
     row(
         "ListAliases",
@@ -100,6 +143,11 @@ pub const SERVED: &[Served] = &[
         "ListEventSourceMappings",
         "EventSourceArn FunctionName Marker MaxItems",
         mapping::list,
+    ),
+    row(
+        "ListFunctionEventInvokeConfigs",
+        "FunctionName Marker MaxItems",
+        invoke_config::list,
     ),
     row(
         "ListFunctionUrlConfigs",
@@ -121,6 +169,11 @@ pub const SERVED: &[Served] = &[
         "CompatibleRuntime CompatibleArchitecture Marker MaxItems",
         layer::list,
     ),
+    row(
+        "ListProvisionedConcurrencyConfigs",
+        "FunctionName Marker MaxItems",
+        provisioned::list,
+    ),
     row("ListTags", "Resource", tags::list),
     row(
         "ListVersionsByFunction",
@@ -138,9 +191,35 @@ pub const SERVED: &[Served] = &[
         version::publish_version,
     ),
     row(
+        "PutFunctionConcurrency",
+        "FunctionName ReservedConcurrentExecutions",
+        concurrency::put,
+    ),
+    row("PutFunctionEventInvokeConfig", INVOKE, invoke_config::put),
+    row(
+        "PutFunctionRecursionConfig",
+        "FunctionName RecursiveLoop",
+        recursion::put,
+    ),
+    row(
+        "PutProvisionedConcurrencyConfig",
+        "FunctionName Qualifier ProvisionedConcurrentExecutions",
+        provisioned::put,
+    ),
+    row(
+        "PutRuntimeManagementConfig",
+        "FunctionName Qualifier UpdateRuntimeOn RuntimeVersionArn",
+        runtime::put,
+    ),
+    row(
         "RemoveLayerVersionPermission",
         "LayerName VersionNumber StatementId RevisionId",
         layer_policy::remove,
+    ),
+    row(
+        "RemovePermission",
+        "FunctionName StatementId Qualifier RevisionId",
+        policy::remove,
     ),
     row("TagResource", "Resource Tags", tags::tag),
     row("UntagResource", "Resource TagKeys", tags::untag),
@@ -156,6 +235,7 @@ pub const SERVED: &[Served] = &[
         CONFIGURATION,
         update::configuration,
     ),
+    row("UpdateFunctionEventInvokeConfig", INVOKE, invoke_config::update),
     row(
         "UpdateFunctionUrlConfig",
         "FunctionName Qualifier AuthType Cors InvokeMode",

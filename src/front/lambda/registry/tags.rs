@@ -138,3 +138,81 @@ fn function(registry: &Registry, moment: &Moment<'_>, resource: &str) -> Result<
         false => Err(ApiError::not_found(&arn(moment.place, &name, None))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use super::super::world::{World, and, arn, new_function};
+
+    #[test]
+    fn tags_are_merged_and_change_the_revision_id() {
+        let mut world = World::with(&["f"]);
+        let f = || json!({ "Resource": arn("f") });
+        let id = |world: &mut World| {
+            world.done("GetFunctionConfiguration", json!({ "FunctionName": "f" }))["RevisionId"].clone()
+        };
+        assert_eq!(world.call("ListTags", f()), Ok((200, json!({ "Tags": {} }))));
+        let get = |world: &mut World| {
+            world
+                .done("GetFunction", json!({ "FunctionName": "f" }))
+                .get("Tags")
+                .cloned()
+        };
+        assert_eq!(get(&mut world), None);
+        let first = id(&mut world);
+        let tags = json!({ "Tags": { "a": "1", "b": "2" } });
+        assert_eq!(world.call("TagResource", and(f(), tags)), Ok((204, Value::Null)));
+        let second = id(&mut world);
+        world.done("TagResource", and(f(), json!({ "Tags": { "b": "3" } })));
+        assert_eq!(get(&mut world), Some(json!({ "a": "1", "b": "3" })));
+        let keys = json!({ "TagKeys": ["a", "none"] });
+        assert_eq!(
+            world.call("UntagResource", and(f(), keys)),
+            Ok((204, Value::Null))
+        );
+        assert_eq!(world.done("ListTags", f()), json!({ "Tags": { "b": "3" } }));
+        let third = id(&mut world);
+        assert!(first != second && second != third);
+    }
+
+    #[test]
+    fn there_are_fifty_at_most() {
+        let tags = |from: usize, to: usize| -> Value {
+            let pairs = (from..to).map(|n| (format!("k{n}"), json!("v")));
+            Value::Object(pairs.collect::<Map<String, Value>>())
+        };
+        let mut world = World::with(&["f"]);
+        let text = "Number of tags exceeds resource tag limit.";
+        let told = (400, "InvalidParameterValueException", text.to_owned());
+        world.done(
+            "TagResource",
+            json!({ "Resource": arn("f"), "Tags": tags(0, 50) }),
+        );
+        world.done(
+            "TagResource",
+            json!({ "Resource": arn("f"), "Tags": tags(10, 20) }),
+        );
+        let more = json!({ "Resource": arn("f"), "Tags": tags(50, 51) });
+        assert_eq!(world.refused("TagResource", more), told);
+        let new = and(new_function("g"), json!({ "Tags": tags(0, 51) }));
+        assert_eq!(world.refused("CreateFunction", new), told);
+    }
+
+    #[test]
+    fn only_functions_have_tags() {
+        let mut world = World::with(&["f"]);
+        let mut text = |resource: &str| world.refused("ListTags", json!({ "Resource": resource })).2;
+        let qualified =
+            "Tags on function aliases and versions are not supported. Please specify a function ARN.";
+        assert_eq!(text(&arn("f:1")), qualified);
+        assert_eq!(text(&arn("x:live")), qualified);
+        assert_eq!(text(&arn("x")), format!("Function not found: {}", arn("x")));
+        let mapping =
+            "arn:aws:lambda:us-east-1:123456789012:event-source-mapping:8e7d5c8a-0000-4000-8000-000000000000";
+        assert_eq!(
+            text(mapping),
+            format!("Event source mapping not found: {mapping}")
+        );
+    }
+}

@@ -59,6 +59,8 @@ pub struct Made {
     pub takes_retired: bool,
     /// Event sources that are here or not offered, by their ARNs; no other exists.
     pub sources: BTreeMap<String, EventSource>,
+    /// Provisioned environments of versions, `f:1`, and whether they failed.
+    pub provisioned: BTreeMap<String, (u32, bool)>,
 }
 
 impl Outside for Made {
@@ -76,6 +78,11 @@ impl Outside for Made {
 
     fn event_source(&self, arn: &str) -> EventSource {
         self.sources.get(arn).copied().unwrap_or(EventSource::Missing)
+    }
+
+    fn provisioned(&self, function: &FunctionName, version: &str) -> (u32, bool) {
+        let known = self.provisioned.get(&format!("{function}:{version}"));
+        known.copied().unwrap_or_default()
     }
 }
 
@@ -106,6 +113,15 @@ impl World {
             world.done("CreateFunction", new_function(function));
         }
         world.pass(Duration::from_secs(1));
+        world
+    }
+
+    /// One with the function `f`, its version 1, and the alias `live` that points to it.
+    pub fn with_alias() -> Self {
+        let mut world = World::with(&["f"]);
+        world.done("PublishVersion", json!({ "FunctionName": "f" }));
+        let alias = json!({ "FunctionName": "f", "Name": "live", "FunctionVersion": "1" });
+        world.done("CreateAlias", alias);
         world
     }
 
@@ -234,7 +250,7 @@ fn bring(wanted: &Wanted, input: &Input) -> Result<Brought, ApiError> {
         }
         Wanted::Object { bucket, key } => Brought::Package(package(&format!("{bucket}/{key}"))),
         Wanted::Folder(path) => Brought::Package(package(&path.display().to_string())),
-        Wanted::Layers(_) => Brought::Merged,
+        Wanted::Layers { .. } => Brought::Merged,
     })
 }
 
