@@ -4,6 +4,7 @@
 const fs = require("node:fs");
 const http = require("node:http");
 const path = require("node:path");
+const { Writable } = require("node:stream");
 const { pathToFileURL } = require("node:url");
 const { format } = require("node:util");
 
@@ -151,12 +152,119 @@ function logError(what, error) {
   writeLog("ERROR", ["%s\t%s", what, text]);
 }
 
-// Streaming to a caller is not offered; code that needs it learns so when it loads.
+// ---- responses that stream
+
+const STREAMS = Symbol.for("aws.lambda.runtime.handler.streaming");
+const ROOM = Symbol.for("aws.lambda.runtime.handler.streaming.highWaterMark");
+
+// What AWS's runtime offers handlers under this name: a handler that writes its response while it runs, and the head of
+// an HTTP response before what it writes.
 globalThis.awslambda = {
-  streamifyResponse() {
-    throw new Error("awslambda.streamifyResponse: response streaming is not supported by triggerfish; return the whole response");
+  streamifyResponse(handler, options) {
+    handler[STREAMS] = "response";
+    handler[ROOM] = options?.highWaterMark > 0 ? Number(options.highWaterMark) : undefined;
+    return handler;
+  },
+  HttpResponseStream: {
+    from(stream, metadata) {
+      stream.setContentType("application/vnd.awslambda.http-integration-response");
+      const head = JSON.stringify(metadata);
+      stream._onBeforeFirstWrite = (write) => {
+        write(head);
+        write(new Uint8Array(8));
+      };
+      return stream;
+    },
   },
 };
+
+// What a handler writes to: it goes out at once as the body of the response, and waits while nobody reads at the other
+// end. An error goes into the trailers, because the head is on its way already.
+class ResponseStream extends Writable {
+  constructor(id, room) {
+    super({ decodeStrings: true, ...(room === undefined ? {} : { highWaterMark: room }) });
+    const headers = {
+      "Content-Type": "application/octet-stream",
+      "Lambda-Runtime-Function-Response-Mode": "streaming",
+      Trailer: "Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body",
+    };
+    const request = http.request({
+      host: HOST, port: Number(PORT), method: "POST", path: `${BASE}/invocation/${id}/response`, agent, headers,
+    });
+    let written = false;
+    // Settles when the platform has all of it.
+    const taken = new Promise((resolve, reject) => {
+      request.on("response", (response) => response.resume().on("end", resolve).on("error", reject));
+      request.on("error", reject);
+      request.on("close", () => reject(new Error(NOT_TAKEN)));
+    });
+    taken.catch(() => this.destroy());
+    this.setContentType = (kind) => {
+      if (written) throw new Fault("Runtime.InvalidStreamingOperation", "Cannot set content-type, too late.");
+      request.setHeader("Content-Type", kind);
+    };
+    this._write = (chunk, _encoding, done) => {
+      if (!written) this._onBeforeFirstWrite?.((head) => request.write(head));
+      written = true;
+      request.write(chunk, done);
+    };
+    this._final = (done) => request.end(done);
+    this._destroy = (error, done) => {
+      if (!request.writableEnded) request.destroy();
+      done(error);
+    };
+    this.on("error", () => {});
+    // Kept from the handler, which may do with the stream whatever a stream takes.
+    parts.set(this, { request, taken });
+  }
+
+  write(chunk, ...rest) {
+    const bytes = typeof chunk === "string" || chunk instanceof Uint8Array ? chunk : JSON.stringify(chunk);
+    return super.write(bytes, ...rest);
+  }
+
+  end(chunk, ...rest) {
+    const plain = [undefined, null].includes(chunk) || typeof chunk === "function";
+    if (plain) return super.end(chunk, ...rest);
+    this.write(chunk, ...rest.filter((value) => typeof value === "string"));
+    return super.end(...rest.filter((value) => typeof value === "function"));
+  }
+}
+const parts = new WeakMap();
+const NOT_TAKEN = "Response stream is not finished.";
+
+// After what was written comes the error, and then nothing.
+function failStream(stream, error) {
+  const { request } = parts.get(stream);
+  if (stream.destroyed || stream.writableEnded) return;
+  const told = describe(error);
+  request.addTrailers({
+    "Lambda-Runtime-Function-Error-Type": told.errorType,
+    "Lambda-Runtime-Function-Error-Body": Buffer.from(JSON.stringify(told)).toString("base64"),
+  });
+  stream.end();
+}
+
+async function runStreaming(handler, event, headers, id) {
+  const stream = new ResponseStream(id, handler[ROOM]);
+  const context = contextOf(headers, () => {});
+  for (const name of ["done", "succeed", "fail"]) delete context[name];
+  try {
+    const result = handler(event, stream, context);
+    if (typeof result?.then !== "function") throw "Streaming does not support non-async handlers.";
+    if ((await result) !== undefined) console.warn("Streaming handlers ignore return values.");
+  } catch (error) {
+    if (ending) return;
+    logError("Invoke Error", error ?? "handled");
+    failStream(stream, error ?? "handled");
+  }
+  // A stream that is never ended lasts until the function's time is over, as on AWS.
+  const broke = await parts.get(stream).taken.then(() => undefined, () => stream.errored ?? NOT_TAKEN);
+  if (broke === undefined || ending) return;
+  // What had arrived of it counts as truncated, and then this is refused.
+  const unfinished = describe(broke);
+  await post(`/invocation/${id}/error`, JSON.stringify(unfinished), unfinished.errorType);
+}
 
 // ---- loading
 
@@ -362,7 +470,12 @@ async function main() {
     else delete process.env._X_AMZN_TRACE_ID;
     const id = requestId;
     try {
-      const answer = encode(await run(handler, JSON.parse(body.toString("utf8")), headers));
+      const event = JSON.parse(body.toString("utf8"));
+      if (handler[STREAMS] === "response") {
+        await runStreaming(handler, event, headers, id);
+        continue;
+      }
+      const answer = encode(await run(handler, event, headers));
       if (ending) return;
       await post(`/invocation/${id}/response`, answer);
     } catch (error) {

@@ -171,6 +171,8 @@ struct Measure {
     name: Name,
     wall: Duration,
     init: Option<Duration>,
+    /// The bytes of a response that was passed on as it came; the outcome has only the first of them.
+    streamed: Option<usize>,
 }
 
 impl Clock {
@@ -325,6 +327,16 @@ impl Actor {
                     self.exceeded(Excess::Memory);
                 }
                 self.hear(Heard::Next);
+            }
+            Call::Begins { id, reply } => {
+                let listener = match (&mut self.job, self.machine.runs(&id)) {
+                    (Some(job), true) => job
+                        .audience
+                        .take()
+                        .map(|audience| (audience, job.invocation.version)),
+                    _ => None,
+                };
+                let _ = reply.send(listener);
             }
             Call::Answer { id, answer, reply } => {
                 // Reading it takes as long as all else here: only where somebody sees it in the log's REPORT.

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::actor::{self, Opening};
+use crate::audience::Audience;
 use crate::check::{Look, StartError};
 use crate::credentials::Credentials;
 use crate::function::{FunctionSpec, Injury, Pace};
@@ -102,7 +103,8 @@ pub enum Heard {
         /// What only this machine measured; in live pace it comes as [`Heard::Measured`].
         figures: Option<BTreeMap<String, String>>,
     },
-    /// What only this machine measured of an attempt: `wall_ms`, `init_ms`, `pid`, `max_rss_mb`, `unfinished`.
+    /// What only this machine measured of an attempt: `wall_ms`, `init_ms`, `pid`, `max_rss_mb`, `unfinished`,
+    /// `streamed_bytes` where the outcome has only the first bytes of them.
     Measured {
         /// Its causal name.
         name: Name,
@@ -190,13 +192,27 @@ impl Executor {
 
     /// Hands an invocation to an environment; never blocks. Its end is heard later, whatever happens.
     pub fn invoke(&mut self, now: Timestamp, invocation: Invocation, injury: Option<Injury>) {
-        let function = invocation.function();
-        self.follow(now, &function);
-        let job = Job {
+        self.run(Job {
             invocation,
             injury,
+            audience: None,
             now,
-        };
+        });
+    }
+
+    /// As [`Executor::invoke`], for a caller that hears a response in streaming mode while the handler runs.
+    pub fn invoke_aloud(&mut self, now: Timestamp, invocation: Invocation, audience: Audience) {
+        self.run(Job {
+            invocation,
+            injury: None,
+            audience: Some(audience),
+            now,
+        });
+    }
+
+    fn run(&mut self, job: Job) {
+        let (now, function) = (job.now, job.invocation.function());
+        self.follow(now, &function);
         if self.pace == Pace::Live {
             if let Some(number) = self.pool.take_free(&function, now, now) {
                 return self.send(&function, number, job);

@@ -15,6 +15,7 @@
 //! Deliberately absent: the router's rules, journals, HTTP towards callers.
 
 mod actor;
+mod audience;
 mod body;
 mod check;
 mod credentials;
@@ -48,6 +49,7 @@ mod terminate;
 mod unfinished;
 mod verdict;
 
+pub use audience::{Audience, Began, Part, audience};
 pub use check::{StartError, check};
 pub use credentials::Credentials;
 pub use executor::{Executor, Heard, Options};

@@ -39,8 +39,10 @@ impl fmt::Display for Exit {
 }
 
 /// A response above the limit; the one document with the message first (spec/lambda §5.2).
-pub fn too_large() -> Bytes {
-    Bytes::from_static(b"{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size (6291556 bytes).\",\"errorType\":\"Function.ResponseSizeTooLarge\"}")
+pub fn too_large(limit: usize) -> Bytes {
+    Bytes::from(format!(
+        "{{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size ({limit} bytes).\",\"errorType\":\"Function.ResponseSizeTooLarge\"}}"
+    ))
 }
 
 /// A platform document with a free reason.
@@ -90,6 +92,10 @@ mod tests {
         assert_eq!(
             exited("abc", Exit::Code(127)),
             r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: abc Error: Runtime exited with error: exit status 127"}"#
+        );
+        assert_eq!(
+            too_large(6_291_556),
+            r#"{"errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes).","errorType":"Function.ResponseSizeTooLarge"}"#
         );
         assert_eq!(
             exited("abc", Exit::Signal(9)),

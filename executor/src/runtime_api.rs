@@ -16,14 +16,16 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use router::name::Version;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::body::{Read, read};
+use crate::audience::{Audience, Began};
+use crate::body::{self, Read, read, read_aloud};
 use crate::environment::Answer;
 use crate::extension_call::{self, ExtensionCall, Head};
-use crate::runtime_call::{self, Reply, RuntimeCall};
+use crate::runtime_call::{self, Mode, RESPONSE_LIMIT, Reply, RuntimeCall, STREAM_LIMIT};
 use crate::unfinished;
 
 /// A call that needs the environment.
@@ -34,6 +36,11 @@ pub enum Call {
         reply: oneshot::Sender<Handout>,
         /// What our bootstraps say still runs after the answer before.
         unfinished: Option<String>,
+    },
+    /// The runtime begins to answer an invocation piece by piece: who wants to hear it, if anybody does.
+    Begins {
+        id: String,
+        reply: oneshot::Sender<Option<(Audience, Version)>>,
     },
     /// The runtime answers an invocation.
     Answer {
@@ -215,10 +222,20 @@ async fn serve(
     let body = request.into_body();
     let reply = match call {
         RuntimeCall::Next => return Ok(next(calls, unfinished).await),
-        RuntimeCall::Response { id, mode_known: true } => response(calls, id, body).await,
         RuntimeCall::Response {
             id,
-            mode_known: false,
+            mode: Mode::Streaming { content_type },
+        } => match listener(calls, &id, content_type).await {
+            Some(listener) => streamed(calls, id, body, listener).await,
+            None => response(calls, id, read(body).await).await,
+        },
+        RuntimeCall::Response {
+            id,
+            mode: Mode::Whole,
+        } => response(calls, id, read(body).await).await,
+        RuntimeCall::Response {
+            id,
+            mode: Mode::Unknown,
         } => {
             let _ = read(body).await;
             let reply = post(calls, |reply| Call::Answer {
@@ -238,14 +255,16 @@ async fn serve(
                 let answer = Answer::Error { kind, body };
                 post(calls, |reply| Call::Answer { id, answer, reply }).await
             }
-            Read::TooLarge => too_large(calls, id).await,
+            Read::TooLarge => too_large(calls, id, RESPONSE_LIMIT).await,
             Read::Broken => broken(calls, id).await,
         },
         RuntimeCall::InitError { kind } => match read(body).await {
             Read::Whole(body) | Read::Failed { document: body, .. } => {
                 post(calls, |reply| Call::InitError { kind, body, reply }).await
             }
-            Read::TooLarge => Reply::TooLarge,
+            Read::TooLarge => Reply::TooLarge {
+                limit: RESPONSE_LIMIT,
+            },
             Read::Broken => Reply::Internal,
         },
         RuntimeCall::Extension(head) => {
@@ -297,7 +316,11 @@ async fn handed(
 
 async fn extension(calls: &mpsc::UnboundedSender<Call>, head: Head, body: Incoming) -> Response<Full<Bytes>> {
     let call = match read(body).await {
-        Read::TooLarge => return plain(&Reply::TooLarge),
+        Read::TooLarge => {
+            return plain(&Reply::TooLarge {
+                limit: RESPONSE_LIMIT,
+            });
+        }
         Read::Broken => return plain(&Reply::Internal),
         Read::Whole(body) | Read::Failed { document: body, .. } => extension_call::with_body(head, &body),
     };
@@ -308,8 +331,46 @@ async fn extension(calls: &mpsc::UnboundedSender<Call>, head: Head, body: Incomi
     handed(calls, |reply| Call::Extension { call, reply }).await
 }
 
-async fn response(calls: &mpsc::UnboundedSender<Call>, id: String, body: Incoming) -> Reply {
-    match read(body).await {
+/// Whoever waits for the pieces of this invocation's response, told that they come.
+async fn listener(
+    calls: &mpsc::UnboundedSender<Call>,
+    id: &str,
+    content_type: Option<String>,
+) -> Option<Audience> {
+    let (sender, receiver) = oneshot::channel();
+    let asked = Call::Begins {
+        id: id.to_owned(),
+        reply: sender,
+    };
+    calls.send(asked).ok()?;
+    let (audience, version) = receiver.await.ok().flatten()?;
+    let began = Began {
+        version,
+        content_type,
+    };
+    // One that is gone already is the same to the runtime.
+    let _ = audience.begin(began).await;
+    Some(audience)
+}
+
+async fn streamed(
+    calls: &mpsc::UnboundedSender<Call>,
+    id: String,
+    body: Incoming,
+    audience: Audience,
+) -> Reply {
+    match read_aloud(body, audience).await {
+        body::Heard::Whole { first, total } => {
+            let answer = Answer::Streamed { first, total };
+            post(calls, |reply| Call::Answer { id, answer, reply }).await
+        }
+        body::Heard::Otherwise(Read::TooLarge) => too_large(calls, id, STREAM_LIMIT).await,
+        body::Heard::Otherwise(read) => response(calls, id, read).await,
+    }
+}
+
+async fn response(calls: &mpsc::UnboundedSender<Call>, id: String, body: Read) -> Reply {
+    match body {
         Read::Whole(body) => {
             post(calls, |reply| Call::Answer {
                 id,
@@ -322,20 +383,16 @@ async fn response(calls: &mpsc::UnboundedSender<Call>, id: String, body: Incomin
             let answer = Answer::Error { kind, body: document };
             post(calls, |reply| Call::Answer { id, answer, reply }).await
         }
-        Read::TooLarge => too_large(calls, id).await,
+        Read::TooLarge => too_large(calls, id, RESPONSE_LIMIT).await,
         Read::Broken => broken(calls, id).await,
     }
 }
 
-async fn too_large(calls: &mpsc::UnboundedSender<Call>, id: String) -> Reply {
-    let reply = post(calls, |reply| Call::Answer {
-        id,
-        answer: Answer::TooLarge,
-        reply,
-    })
-    .await;
+async fn too_large(calls: &mpsc::UnboundedSender<Call>, id: String, limit: usize) -> Reply {
+    let answer = Answer::TooLarge { limit };
+    let reply = post(calls, |reply| Call::Answer { id, answer, reply }).await;
     if reply == Reply::Accepted {
-        Reply::TooLarge
+        Reply::TooLarge { limit }
     } else {
         reply
     }

@@ -11,6 +11,8 @@ use crate::telemetry;
 
 /// The largest result (spec/runtime-api §3).
 pub const RESPONSE_LIMIT: usize = 6_291_556;
+/// The largest result in streaming mode for a caller that takes it as it comes, in bytes: 200 MB (spec/lambda §5.2).
+pub const STREAM_LIMIT: usize = 209_715_200;
 
 const BASE: &str = "/2018-06-01/";
 
@@ -21,8 +23,8 @@ pub enum RuntimeCall {
     Ping,
     /// `GET /runtime/invocation/next`.
     Next,
-    /// `POST /runtime/invocation/{id}/response`; `mode_known` is false for a response mode nobody knows.
-    Response { id: String, mode_known: bool },
+    /// `POST /runtime/invocation/{id}/response`.
+    Response { id: String, mode: Mode },
     /// `POST /runtime/invocation/{id}/error`.
     Error { id: String, kind: String },
     /// `POST /runtime/init/error`.
@@ -41,6 +43,17 @@ pub enum RuntimeCall {
     Unknown,
     /// A request that no runtime of ours sends.
     Forbidden(&'static str),
+}
+
+/// How a response comes, as `Lambda-Runtime-Function-Response-Mode` says (spec/runtime-api §3.1).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Without that header: as a whole.
+    Whole,
+    /// Piece by piece; with the `Content-Type` that the runtime gave it.
+    Streaming { content_type: Option<String> },
+    /// In a mode nobody knows.
+    Unknown,
 }
 
 /// Reads a request's head.
@@ -63,15 +76,8 @@ pub fn parse(method: &Method, path: &str, headers: &HeaderMap) -> RuntimeCall {
         ["ping"] => (Method::GET, RuntimeCall::Ping),
         ["runtime", "invocation", "next"] => (Method::GET, RuntimeCall::Next),
         ["runtime", "invocation", id, "response"] => {
-            let mode = text(headers, "lambda-runtime-function-response-mode");
-            let mode_known = mode.is_empty() || mode.eq_ignore_ascii_case("streaming");
-            (
-                Method::POST,
-                RuntimeCall::Response {
-                    id: (*id).to_owned(),
-                    mode_known,
-                },
-            )
+            let (id, mode) = ((*id).to_owned(), mode(headers));
+            (Method::POST, RuntimeCall::Response { id, mode })
         }
         ["runtime", "invocation", id, "error"] => (
             Method::POST,
@@ -109,6 +115,19 @@ fn of_an_extension(method: &Method, path: &str, headers: &HeaderMap) -> RuntimeC
         Err(NoCall::Denied(denial)) => RuntimeCall::Denied(denial),
         Err(NoCall::WrongMethod) => RuntimeCall::WrongMethod,
         Err(NoCall::Unknown) => RuntimeCall::Unknown,
+    }
+}
+
+fn mode(headers: &HeaderMap) -> Mode {
+    match text(headers, "lambda-runtime-function-response-mode") {
+        "" => Mode::Whole,
+        mode if mode.eq_ignore_ascii_case("streaming") => {
+            let kind = Some(text(headers, "content-type")).filter(|kind| !kind.is_empty());
+            Mode::Streaming {
+                content_type: kind.map(str::to_owned),
+            }
+        }
+        _ => Mode::Unknown,
     }
 }
 
@@ -153,8 +172,8 @@ pub enum Reply {
     Pong,
     /// 202.
     Accepted,
-    /// 413.
-    TooLarge,
+    /// 413, with the limit in bytes.
+    TooLarge { limit: usize },
     /// 400, an id that is not the running one's.
     WrongId,
     /// 403, not now.
@@ -183,9 +202,9 @@ impl Reply {
         match self {
             Reply::Pong => (200, "pong".to_owned()),
             Reply::Accepted => (202, "{\"status\":\"OK\"}\n".to_owned()),
-            Reply::TooLarge => {
-                let limit = format!("Exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes).");
-                (413, error(&limit, "RequestEntityTooLarge"))
+            Reply::TooLarge { limit } => {
+                let text = format!("Exceeded maximum allowed payload size ({limit} bytes).");
+                (413, error(&text, "RequestEntityTooLarge"))
             }
             Reply::WrongId => (400, error("Invalid request ID", "InvalidRequestID")),
             Reply::WrongState { from, to } => {
@@ -251,7 +270,7 @@ mod tests {
             call(Method::POST, "/2018-06-01/runtime/invocation/ab-1/response"),
             RuntimeCall::Response {
                 id: "ab-1".into(),
-                mode_known: true
+                mode: Mode::Whole
             }
         );
         assert_eq!(
@@ -334,22 +353,17 @@ mod tests {
     fn a_response_mode_is_streaming_or_absent() {
         let path = "/2018-06-01/runtime/invocation/a/response";
         let mode = |v: &str| {
-            parse(
-                &Method::POST,
-                path,
-                &heads(&[("lambda-runtime-function-response-mode", v)]),
-            )
-        };
-        assert!(matches!(
-            mode("streaming"),
-            RuntimeCall::Response { mode_known: true, .. }
-        ));
-        assert!(matches!(
-            mode("carrier-pigeon"),
-            RuntimeCall::Response {
-                mode_known: false,
-                ..
+            let headers = heads(&[
+                ("lambda-runtime-function-response-mode", v),
+                ("content-type", "text/plain"),
+            ]);
+            match parse(&Method::POST, path, &headers) {
+                RuntimeCall::Response { mode, .. } => Some(mode),
+                _ => None,
             }
-        ));
+        };
+        let content_type = Some("text/plain".to_owned());
+        assert_eq!(mode("Streaming"), Some(Mode::Streaming { content_type }));
+        assert_eq!(mode("carrier-pigeon"), Some(Mode::Unknown));
     }
 }

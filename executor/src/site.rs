@@ -11,6 +11,7 @@ use router::event::{AttemptId, Invocation, Outcome};
 use router::name::{FunctionVersion, Name, Seed};
 use router::time::Timestamp;
 
+use crate::audience::Audience;
 use crate::credentials::Credentials;
 use crate::environment::Ending;
 use crate::function::{FunctionSpec, Injury, Pace};
@@ -46,7 +47,8 @@ pub(crate) enum What {
     Defined,
 }
 
-/// Figures of an attempt that only this machine has: `wall_ms`, `init_ms`, `pid`, `max_rss_mb`, `unfinished`.
+/// Figures of an attempt that only this machine has: `wall_ms`, `init_ms`, `pid`, `max_rss_mb`, `unfinished`,
+/// `streamed_bytes`.
 pub(crate) type Figures = BTreeMap<String, String>;
 
 #[derive(Debug)]
@@ -109,6 +111,8 @@ impl Site {
 pub(crate) struct Job {
     pub invocation: Invocation,
     pub injury: Option<Injury>,
+    /// Who wants the response as it comes, until the runtime begins to give it.
+    pub audience: Option<Audience>,
     pub now: Timestamp,
 }
 

@@ -25,14 +25,16 @@ pub fn result(
     };
     let platform = |word: &str, why: &str| fail(ErrorKind::Error, word, payload::platform(word, id, why));
     match conclusion {
-        Conclusion::Answered(Answer::Response(body)) => (Ok(body), None),
+        Conclusion::Answered(Answer::Response(body) | Answer::Streamed { first: body, .. }) => {
+            (Ok(body), None)
+        }
         Conclusion::Answered(Answer::Error { kind, body }) | Conclusion::InitError { kind, body } => {
             fail(ErrorKind::Error, &kind, body)
         }
-        Conclusion::Answered(Answer::TooLarge) => fail(
+        Conclusion::Answered(Answer::TooLarge { limit }) => fail(
             ErrorKind::Error,
             "Function.ResponseSizeTooLarge",
-            payload::too_large(),
+            payload::too_large(limit),
         ),
         Conclusion::Answered(Answer::Truncated) => {
             platform("Runtime.TruncatedResponse", "Runtime sent a truncated response")

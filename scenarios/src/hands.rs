@@ -7,11 +7,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use executor::{Doorbell, Executor, Heard as Ran, Injury, News};
+use executor::{Audience, Doorbell, Executor, Heard as Ran, Injury, News, Part};
 use router::arrivals::{Arrivals, Refused};
 use router::event::ThrottleReason;
 use router::event::{
-    ErrorKind, Event, Failure, FunctionError, Invocation, Observation, Outcome, Payload, Receipt, ReplyId,
+    ErrorKind, Event, Failure, FunctionError, Invocation, Lane, Observation, Outcome, Payload, Receipt,
+    ReplyId,
 };
 use router::fabric::{Hands, Heard};
 use router::journal::Entry;
@@ -20,6 +21,7 @@ use router::router::Input;
 use router::time::Timestamp;
 use sources::catalog::OpenSource;
 use sources::source::Emitter;
+use tokio::sync::mpsc::Receiver;
 
 use crate::faults::{Effect, Faults};
 
@@ -36,27 +38,50 @@ type Tell = Box<dyn FnOnce(Answered) + Send>;
 
 /// Callers that wait, shared between the front and the fabric's thread.
 #[derive(Clone, Default)]
-pub struct Replies(Arc<Mutex<(u64, BTreeMap<ReplyId, Tell>)>>);
+pub struct Replies(Arc<Mutex<(u64, BTreeMap<ReplyId, Caller>)>>);
+
+struct Caller {
+    tell: Tell,
+    /// It hears the response while the handler gives it, until an executor has this.
+    audience: Option<Audience>,
+}
 
 impl Replies {
     /// A new caller: `tell` is called with its answer, once.
     pub fn open(&self, tell: impl FnOnce(Answered) + Send + 'static) -> ReplyId {
+        self.insert(Box::new(tell), None)
+    }
+
+    /// A new caller that takes a response in streaming mode as it comes; all parts of it lie in the receiver when `tell`
+    /// is called with the end. A response that does not stream has no parts.
+    pub fn open_stream(&self, tell: impl FnOnce(Answered) + Send + 'static) -> (ReplyId, Receiver<Part>) {
+        let (audience, parts) = executor::audience();
+        (self.insert(Box::new(tell), Some(audience)), parts)
+    }
+
+    fn insert(&self, tell: Tell, audience: Option<Audience>) -> ReplyId {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.0 += 1;
         let id = ReplyId(waiting.0);
-        waiting.1.insert(id, Box::new(tell));
+        waiting.1.insert(id, Caller { tell, audience });
         id
     }
 
+    /// The caller as an executor's audience, once.
+    fn audience(&self, of: ReplyId) -> Option<Audience> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.1.get_mut(&of)?.audience.take()
+    }
+
     fn answer(&self, to: ReplyId, answered: Answered) {
-        let tell = self
+        let caller = self
             .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .1
             .remove(&to);
-        if let Some(tell) = tell {
-            tell(answered);
+        if let Some(caller) = caller {
+            (caller.tell)(answered);
         }
     }
 }
@@ -132,7 +157,14 @@ impl Hands for LiveHands {
     type News = News;
 
     fn invoke(&mut self, now: Timestamp, invocation: Invocation) {
-        self.executor.invoke(now, invocation, None);
+        let audience = match invocation.event.lane {
+            Lane::Reply(caller) => self.replies.audience(caller),
+            _ => None,
+        };
+        match audience {
+            Some(audience) => self.executor.invoke_aloud(now, invocation, audience),
+            None => self.executor.invoke(now, invocation, None),
+        }
     }
 
     fn reply(&mut self, to: ReplyId, outcome: Outcome, version: Option<Version>) {

@@ -41,12 +41,25 @@ impl Hosts {
     /// # Errors
     /// Why it is not answered.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), &'static str> {
+        self.check_host(headers)?;
+        self.check_origin(headers)
+    }
+
+    /// As [`Hosts::check`], for what pages of any origin may ask: a name that is ours, and nothing else.
+    ///
+    /// # Errors
+    /// Why it is not answered.
+    pub fn check_host(&self, headers: &HeaderMap) -> Result<(), &'static str> {
         let Some(host) = header(headers, "host") else {
             return Err("a Host header is required");
         };
         if headers.get_all("host").iter().count() > 1 || !self.is_ours(host) {
             return Err("only loopback hosts are answered here, and those of --host");
         }
+        Ok(())
+    }
+
+    fn check_origin(&self, headers: &HeaderMap) -> Result<(), &'static str> {
         // `null` is the origin of files and of sandboxed frames, which may be anybody's.
         match header(headers, "origin").map(|origin| origin.split_once("://").map_or("", |(_, host)| host)) {
             Some(origin) if self.is_ours(origin) => Ok(()),

@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::http::Body;
+use super::http::{Body, BrokenOff};
 
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(300);
@@ -236,7 +236,7 @@ impl Sent {
 
 impl HttpBody for Sent {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = BrokenOff;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,

@@ -38,7 +38,7 @@ use super::refusals::Refusals;
 use super::secret::Secret;
 use super::service::{self, Service};
 use super::signature::{self, SignatureError};
-use super::{lambda, sts};
+use super::{function_url, lambda, sts};
 
 /// What every connection shares.
 pub struct Gateway {
@@ -150,7 +150,12 @@ pub fn call_name(number: u64) -> String {
 async fn hand_over(gateway: &Gateway, head: Parts, body: Incoming, id: &RequestId, number: u64) -> Answer {
     let service = service::choose(&head);
     let form = service::form(&service, &head);
-    if let Err(why) = gateway.hosts.check(&head.headers) {
+    let allowed = match &service {
+        // Which pages may see its answers is for its own configuration to say.
+        Service::FunctionUrl(_) => gateway.hosts.check_host(&head.headers),
+        _ => gateway.hosts.check(&head.headers),
+    };
+    if let Err(why) = allowed {
         return Fault::new(403, "AccessDeniedException", why).told(form, id);
     }
     let held = match gateway.room.read(&head, &service, body).await {
@@ -165,6 +170,9 @@ async fn hand_over(gateway: &Gateway, head: Parts, body: Incoming, id: &RequestI
         },
         named => (named, form),
     };
+    if let Service::FunctionUrl(url) = &service {
+        return function_url::answer(gateway, url, &request).await;
+    }
     let caller = match caller(gateway, &request) {
         Ok(caller) => caller,
         Err(error) => return refuse(&error, form, id),
@@ -173,7 +181,9 @@ async fn hand_over(gateway: &Gateway, head: Parts, body: Incoming, id: &RequestI
         Service::Lambda => lambda::answer(gateway, request).await,
         Service::Iam => iam_answer(gateway, &request),
         Service::Sts => sts_answer(gateway, &request, caller.as_ref()),
-        Service::Other(_) | Service::Unnamed => service::not_here(&service, &request, form).told(form, id),
+        Service::FunctionUrl(_) | Service::Other(_) | Service::Unnamed => {
+            service::not_here(&service, &request, form).told(form, id)
+        }
     }
 }
 
@@ -244,6 +254,9 @@ fn respond(answer: Answer, id: &RequestId, serving: Serving) -> Response<Sent> {
             Ok(value) => drop(response.headers_mut().append(name, value)),
             Err(_) => tracing::error!(header = name, "a header cannot be sent"),
         }
+    }
+    for (name, value) in &answer.taken {
+        response.headers_mut().append(name, value.clone());
     }
     response
 }

@@ -3,7 +3,6 @@
 //! Owns what a service is handed and gives back, percent-decoding and queries. Deliberately absent: sockets, and who may
 //! ask; a service is tested without either.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -72,6 +71,8 @@ pub struct Answer {
     pub status: u16,
     /// Headers, `content-type` among them; the names are lower case.
     pub headers: Vec<(&'static str, String)>,
+    /// Headers that somebody else has said, such as a function for its URL.
+    pub taken: HeaderMap,
     /// The body.
     pub body: Body,
 }
@@ -81,10 +82,21 @@ pub struct Answer {
 pub enum Body {
     /// All of it; its length is told.
     Whole(Bytes),
-    #[allow(dead_code, reason = "for the streams of Lambda's InvokeWithResponseStream")]
     /// Piece by piece, each sent at once; it ends when its sender is dropped.
-    Stream(Receiver<Bytes>),
+    Stream(Receiver<Result<Bytes, BrokenOff>>),
 }
+
+/// A body that is not whole, and will not be: the connection ends, which tells the client so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrokenOff;
+
+impl std::fmt::Display for BrokenOff {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the answer broke off")
+    }
+}
+
+impl std::error::Error for BrokenOff {}
 
 impl Answer {
     /// An answer of a status and nothing else.
@@ -92,6 +104,7 @@ impl Answer {
         Answer {
             status,
             headers: Vec::new(),
+            taken: HeaderMap::new(),
             body: Body::Whole(Bytes::new()),
         }
     }
@@ -110,6 +123,7 @@ impl Answer {
         Answer {
             status,
             headers: vec![("content-type", kind.to_owned())],
+            taken: HeaderMap::new(),
             body: Body::Whole(body.into()),
         }
     }
@@ -140,18 +154,18 @@ impl From<ApiError> for Answer {
 /// hyper takes a body as it is: a whole one as one frame, a stream as a chunk for each piece.
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = BrokenOff;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         match &mut *self {
             Body::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Body::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Body::Stream(pieces) => pieces
                 .poll_recv(context)
-                .map(|piece| piece.map(|piece| Ok(Frame::data(piece)))),
+                .map(|piece| piece.map(|piece| piece.map(Frame::data))),
         }
     }
 
@@ -253,7 +267,7 @@ mod tests {
         use http_body_util::BodyExt;
         let (send, pieces) = tokio::sync::mpsc::channel(4);
         let mut body = Body::Stream(pieces);
-        let _ = send.send(Bytes::from_static(b"a")).await;
+        let _ = send.send(Ok(Bytes::from_static(b"a"))).await;
         drop(send);
         let first = body
             .frame()
@@ -281,7 +295,7 @@ mod tests {
         assert!(asked.is_ok());
         let mut heard = String::new();
         for piece in ["first", "second"] {
-            assert!(send.send(Bytes::from_static(piece.as_bytes())).await.is_ok());
+            assert!(send.send(Ok(Bytes::from_static(piece.as_bytes()))).await.is_ok());
             // The next piece does not exist yet when this one arrives.
             while !heard.ends_with(&format!("{:x}\r\n{piece}\r\n", piece.len())) {
                 heard.push(char::from(client.read_u8().await.unwrap_or_default()));

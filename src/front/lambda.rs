@@ -8,9 +8,10 @@
 //!
 //! Deliberately absent: sockets.
 
+pub mod call;
 mod declared;
 mod desired;
-mod directory;
+pub mod directory;
 mod download;
 mod event_stream;
 pub mod invoke;
@@ -20,6 +21,7 @@ pub mod plane;
 pub mod registry;
 pub mod start;
 mod store;
+mod streaming;
 pub mod world;
 
 use scenarios::api::error::ApiError;

@@ -35,6 +35,7 @@ const NEXT_PIECE: Duration = Duration::from_secs(20);
 /// The most bytes that a body of this operation may have.
 pub fn body_limit(service: &Service, method: &Method, path: &str) -> usize {
     match service {
+        Service::FunctionUrl(_) => SYNC_LIMIT,
         Service::Lambda if uploads(method, path).is_some() => UPLOAD_LIMIT,
         Service::Lambda if method == Method::POST && path.ends_with("/invocations") => INVOKE_LIMIT,
         Service::Lambda if method == Method::POST && path.ends_with("/invoke-async/") => INVOKE_LIMIT,
@@ -164,7 +165,11 @@ fn too_large(service: &Service, head: &Parts, told: Option<usize>, limit: usize)
             "{size} byte payload is too large for the RequestResponse invocation type (limit {SYNC_LIMIT} bytes)"
         )
     } else {
-        let upload = uploads(&head.method, path).filter(|_| *service == Service::Lambda);
+        let upload = match service {
+            Service::FunctionUrl(_) => Some("InvokeFunction"),
+            Service::Lambda => uploads(&head.method, path),
+            _ => None,
+        };
         let operation = upload.map_or_else(|| format!("{} {path}", head.method), str::to_owned);
         format!("Request must be smaller than {limit} bytes for the {operation} operation")
     };
@@ -195,6 +200,11 @@ mod tests {
         ] {
             assert_eq!(limit(method, path), most, "{path}");
         }
+        let url = Service::FunctionUrl("abc".to_owned());
+        assert_eq!(
+            body_limit(&url, &Method::PUT, "/2015-03-31/functions"),
+            SYNC_LIMIT
+        );
         let other = Service::Other("s3".to_owned());
         assert_eq!(
             body_limit(&other, &Method::POST, "/2015-03-31/functions"),

@@ -5,7 +5,8 @@
 //! connection  who asks  for whom   how much  whose key                                     refusals tells of errors
 //! ```
 //!
-//! [`signature`] stands on [`credential`] (what is claimed), [`canonical`] (what was signed) and [`keys`]; IAM and STS on
+//! A function's URL is chosen by its host, open to pages of any origin, and signed only where its configuration says so
+//! ([`function_url`]). [`signature`] stands on [`credential`] (what is claimed), [`canonical`] (what was signed) and [`keys`]; IAM and STS on
 //! [`query`], their protocol, with [`xml`] and [`given`].
 
 pub mod access;
@@ -14,6 +15,7 @@ pub mod code;
 mod connection;
 mod credential;
 mod fault;
+mod function_url;
 pub mod gateway;
 mod given;
 pub mod http;

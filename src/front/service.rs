@@ -10,11 +10,13 @@ use super::credential::Credential;
 use super::fault::{Fault, Form};
 use super::http::{Request, header};
 use super::lambda::registry::CODE_PATH;
-use super::{iam, query, sts};
+use super::{function_url, iam, query, sts};
 
 /// A service, by the name its signatures carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Service {
+    /// The URL of a function, by what its host begins with.
+    FunctionUrl(String),
     /// IAM.
     Iam,
     /// Lambda.
@@ -60,9 +62,13 @@ const QUERY_SERVICES: [&str; 15] = [
     "sts",
 ];
 
-/// Chooses by the head of a request: a service that is here by the scope, by the target, by the path; else whatever
+/// Chooses by the head of a request: a function URL by its host, a service that is here by the scope, by the target, by the path; else whatever
 /// name was found first.
 pub fn choose(head: &Parts) -> Service {
+    // Signed or not, and whatever its path: this host is no other's.
+    if let Some(id) = function_url::id(&head.headers) {
+        return Service::FunctionUrl(id);
+    }
     let scope = Credential::of(&head.headers, head.uri.query()).map(|credential| credential.service);
     let target = header(&head.headers, "x-amz-target").and_then(|target| target.split(['_', '.']).next());
     let served = [scope.as_deref(), target].into_iter().flatten().find_map(named);
@@ -91,6 +97,7 @@ pub fn by_form(request: &Request) -> Service {
 /// How this service tells errors. Services have moved from the query protocol to JSON, so a target decides first.
 pub fn form(service: &Service, head: &Parts) -> Form {
     match service {
+        Service::FunctionUrl(_) => Form::RestJson,
         _ if head.headers.contains_key("x-amz-target") => Form::Json,
         Service::Lambda | Service::Unnamed => Form::RestJson,
         Service::Iam | Service::Sts => Form::Query,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use router::event::Outcome;
 
 use super::{Actor, Measure};
-use crate::environment::Conclusion;
+use crate::environment::{Answer, Conclusion};
 use crate::function::Pace;
 use crate::report::Report;
 use crate::site::{Done, Figures, What, tell};
@@ -40,6 +40,10 @@ impl Actor {
         let Some(job) = self.job.take() else { return };
         let id = job.invocation.event.id.as_str();
         let duration = self.duration(&conclusion);
+        let streamed = match &conclusion {
+            Conclusion::Answered(Answer::Streamed { total, .. }) => Some(*total),
+            _ => None,
+        };
         let (result, status) = result(id, self.site.spec.timeout, conclusion);
         let init = self.clock.init.filter(|_| self.clock.cold);
         self.tell_report(id, duration, init, status.as_ref());
@@ -65,6 +69,7 @@ impl Actor {
             name: job.invocation.name.clone(),
             wall: self.clock.dispatched.elapsed(),
             init,
+            streamed,
         };
         let figures = match self.site.pace {
             Pace::Virtual => {
@@ -114,6 +119,8 @@ impl Actor {
             ("max_rss_mb".to_owned(), self.peak.to_string()),
         ]);
         figures.extend(measure.init.map(|init| ("init_ms".to_owned(), millis(init))));
+        let streamed = measure.streamed.map(|bytes| bytes.to_string());
+        figures.extend(streamed.map(|bytes| ("streamed_bytes".to_owned(), bytes)));
         figures
     }
 }

@@ -121,6 +121,7 @@ impl Actor {
         self.drain();
         let (status, produced) = match answer {
             Answer::Response(body) => ("success", Some(body.len())),
+            Answer::Streamed { total, .. } => ("success", Some(*total)),
             _ => ("error", None),
         };
         self.tell_runtime_done(status, produced);

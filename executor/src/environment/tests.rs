@@ -61,7 +61,7 @@ fn alphabet() -> Vec<Heard> {
         },
         Heard::Answer {
             id: "x".into(),
-            answer: Answer::TooLarge,
+            answer: Answer::TooLarge { limit: 1 },
         },
         Heard::InitError {
             kind: String::new(),

@@ -49,10 +49,12 @@ pub const KILLED: Exit = Exit::Signal(9);
 pub enum Answer {
     /// The result.
     Response(Bytes),
+    /// The result that was passed on as it came: its first bytes, and how many there were.
+    Streamed { first: Bytes, total: usize },
     /// An error document, with the type its header named.
     Error { kind: String, body: Bytes },
-    /// A result above the limit.
-    TooLarge,
+    /// A result above the limit, in bytes.
+    TooLarge { limit: usize },
     /// The connection broke in the middle of the body.
     Truncated,
     /// A response mode nobody knows.

@@ -1,6 +1,6 @@
 //! What an invocation has to know of functions, for the front to look up without waiting for an operation.
 //!
-//! Owns names, versions, aliases and the state that keeps a version from being invoked. Deliberately absent: everything
+//! Owns names, versions, aliases, function URLs and the state that keeps a version from being invoked. Deliberately absent: everything
 //! that the router decides, such as which version an alias leads to.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use router::name::FunctionName;
 
 use super::registry::Record;
+use super::registry::target::UNQUALIFIED;
+use super::registry::url::UrlConfig;
 
 /// The functions.
 #[derive(Debug, Default)]
@@ -20,6 +22,19 @@ struct Entry {
     qualifiers: BTreeSet<String>,
     /// The state of each that cannot be invoked.
     hindered: BTreeMap<String, &'static str>,
+    /// Function URLs, each with its alias.
+    urls: Vec<(Option<String>, UrlConfig)>,
+}
+
+/// What a function URL leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The function.
+    pub function: FunctionName,
+    /// The alias, if it is an alias' URL.
+    pub alias: Option<String>,
+    /// How it is served.
+    pub config: UrlConfig,
 }
 
 /// What a look-up finds.
@@ -45,6 +60,11 @@ impl Directory {
         let entry = Entry {
             hindered: hindered.collect(),
             qualifiers,
+            urls: record
+                .urls
+                .iter()
+                .map(|(key, url)| (Some(key.clone()).filter(|key| key != UNQUALIFIED), url.clone()))
+                .collect(),
         };
         self.lock().insert(record.name.clone(), entry);
     }
@@ -68,6 +88,18 @@ impl Directory {
             .hindered
             .get(qualifier)
             .map_or(Found::Ready, |state| Found::Hindered(state))
+    }
+
+    /// Looks a function URL up, by what its host begins with.
+    pub fn url(&self, id: &str) -> Option<Target> {
+        self.lock().iter().find_map(|(function, entry)| {
+            let (alias, config) = entry.urls.iter().find(|(_, url)| url.id == id)?;
+            Some(Target {
+                function: function.clone(),
+                alias: alias.clone(),
+                config: config.clone(),
+            })
+        })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<FunctionName, Entry>> {

@@ -4,19 +4,18 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use router::event::{CallDetails, Lane};
 use router::name::FunctionName;
-use router::router::Input;
 use scenarios::api::error::ApiError;
-use scenarios::api::{self, Call, InvocationType};
+use scenarios::api::{self, InvocationType};
+use scenarios::hands::Answered;
 
-use super::directory::Found;
-use super::event_stream;
+use super::call::{self, Order};
 use super::name::{self, Named};
 use super::plane::send;
-use super::registry::conflict;
-use crate::front::gateway::{Gateway, call_name};
+use super::streaming;
+use crate::front::gateway::Gateway;
 use crate::front::http::{Answer, Request, decode};
 
 /// What a request asks for.
@@ -48,9 +47,6 @@ pub enum Form {
     /// InvokeWithResponseStream.
     Stream,
 }
-
-/// The most bytes of one `PayloadChunk`.
-const CHUNK: usize = 64 * 1024;
 
 /// The operation that a path asks for, and the function's name in it, still percent-encoded.
 pub fn route(path: &str) -> Option<(Form, &str)> {
@@ -146,107 +142,53 @@ async fn carry_out(gateway: &Gateway, invoke: Invoke, number: u64) -> Result<Ans
         .check_place(&plane.place.region, &plane.place.account)?;
     let function = FunctionName::new(invoke.function.name.as_str());
     let qualifier = invoke.function.qualifier.as_deref();
-    let found = plane.directory.find(&function, qualifier);
-    let call = Call {
-        kind: invoke.kind,
+    let payload = call::admit(gateway, invoke.kind, &function, qualifier, &invoke.body)?;
+    let order = Order {
         function: &function,
         qualifier,
-        body: &invoke.body,
-    };
-    let payload = api::check(call, |_| found != Found::Missing)?;
-    if let Found::Hindered(state) = found {
-        return Err(conflict(format!(
-            "The operation cannot be performed at this time. The function is currently in the following state: {state}"
-        )));
-    }
-    let details = CallDetails {
-        client_context: invoke.client_context,
-        log_tail: invoke.tail,
-        trace: invoke.trace,
-    };
-    let (name, qualifier) = (call_name(number), qualifier.map(Into::into));
-    let event = |lane| {
-        Input::Invoked(api::event(
-            gateway.seed,
-            &name,
-            &function,
-            qualifier,
-            lane,
-            details,
-            payload,
-        ))
+        details: CallDetails {
+            client_context: invoke.client_context,
+            log_tail: invoke.tail,
+            trace: invoke.trace,
+        },
+        payload,
     };
     let status = invoke.kind.status();
-    match invoke.kind {
-        InvocationType::DryRun => Ok(Answer::empty(status)),
-        InvocationType::Event => {
-            send(&gateway.entrance, event(Lane::Queue)).await?;
+    match (invoke.kind, invoke.form) {
+        (InvocationType::DryRun, _) => Ok(Answer::empty(status)),
+        (InvocationType::Event, _) => {
+            let input = call::input(gateway, number, Lane::Queue, order);
+            send(&gateway.entrance, input).await?;
             Ok(Answer::empty(status))
         }
-        InvocationType::RequestResponse => {
-            let (tell, answer) = tokio::sync::oneshot::channel();
-            let reply = gateway.replies.open(move |answered| drop(tell.send(answered)));
-            send(&gateway.entrance, event(Lane::Reply(reply))).await?;
-            let answered = answer
-                .await
-                .map_err(|_| ApiError::service("the fabric stopped"))?;
-            let version = answered
-                .version
-                .map_or_else(|| "$LATEST".to_owned(), |version| version.to_string());
-            let reply = api::answer(answered.outcome)?;
-            let answer = match invoke.form {
-                Form::Stream => stream(reply, invoke.tail),
-                _ => whole(reply, invoke.tail),
-            };
-            Ok(answer.with("x-amz-executed-version", version))
+        (InvocationType::RequestResponse, Form::Stream) => {
+            let call = call::begin(gateway, number, order, true).await?;
+            streaming::answer(call, invoke.tail).await
+        }
+        (InvocationType::RequestResponse, _) => {
+            let call = call::begin(gateway, number, order, false).await?;
+            whole(call.end().await?, invoke.tail)
         }
     }
 }
 
-fn whole(reply: api::Answer, tail: bool) -> Answer {
+/// `X-Amz-Executed-Version`: the version that was chosen for a call.
+pub(super) fn executed_version(answered: &Answered) -> String {
+    let version = answered.version.map(|version| version.to_string());
+    version.unwrap_or_else(|| "$LATEST".to_owned())
+}
+
+fn whole(answered: Answered, tail: bool) -> Result<Answer, ApiError> {
+    let version = executed_version(&answered);
+    let reply = api::answer(answered.outcome)?;
     let mut answer = Answer::json(200, reply.payload);
     if tail {
         answer = answer.with("x-amz-log-result", STANDARD.encode(&reply.log));
     }
-    match reply.function_error {
-        Some(error) => answer.with("x-amz-function-error", error),
-        None => answer,
+    if let Some(error) = reply.function_error {
+        answer = answer.with("x-amz-function-error", error);
     }
-}
-
-/// The events of a response that is there as a whole (spec/lambda §5.6).
-fn stream(reply: api::Answer, tail: bool) -> Answer {
-    let mut events = BytesMut::new();
-    let mut complete = serde_json::Map::new();
-    match reply.function_error {
-        Some(error) => {
-            complete.insert("ErrorCode".to_owned(), error.into());
-            complete.insert(
-                "ErrorDetails".to_owned(),
-                String::from_utf8_lossy(&reply.payload).into(),
-            );
-        }
-        None => {
-            let chunks = reply.payload.chunks(CHUNK);
-            chunks.for_each(|chunk| {
-                events.extend(event_stream::event(
-                    "PayloadChunk",
-                    "application/octet-stream",
-                    chunk,
-                ))
-            });
-        }
-    }
-    if tail {
-        complete.insert("LogResult".to_owned(), STANDARD.encode(&reply.log).into());
-    }
-    let complete = serde_json::Value::Object(complete).to_string();
-    events.extend(event_stream::event(
-        "InvokeComplete",
-        "application/json",
-        complete.as_bytes(),
-    ));
-    Answer::of(200, "application/vnd.amazon.eventstream", events.freeze())
+    Ok(answer.with("x-amz-executed-version", version))
 }
 
 #[cfg(test)]

@@ -57,16 +57,6 @@ pub struct Cors {
     pub max_age: Option<u32>,
 }
 
-impl Registry {
-    /// The function that has a URL, by what its host begins with; and the alias, if it is an alias'.
-    pub fn url(&self, id: &str) -> Option<(&Record, Option<&str>, &UrlConfig)> {
-        self.functions.values().find_map(|record| {
-            let (key, url) = record.urls.iter().find(|(_, url)| url.id == id)?;
-            Some((record, Some(key.as_str()).filter(|key| *key != UNQUALIFIED), url))
-        })
-    }
-}
-
 /// CreateFunctionUrlConfig.
 pub fn create(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
     let (asked, record) = existing(registry, moment, input)?;
@@ -213,6 +203,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::world::{World, and, arn};
+    use crate::front::lambda::directory::Directory;
 
     fn open(name: &str) -> Value {
         json!({ "FunctionName": name, "AuthType": "NONE" })
@@ -295,8 +286,11 @@ mod tests {
             assert_eq!(world.refused("CreateFunctionUrlConfig", open(name)), told);
         }
         let found = |world: &World, id: &str| {
-            let (record, alias, _) = world.registry.url(id)?;
-            Some((record.name.to_string(), alias.map(str::to_owned)))
+            let directory = Directory::default();
+            let records = world.registry.functions.values();
+            records.for_each(|record| directory.note(record));
+            let target = directory.url(id)?;
+            Some((target.function.to_string(), target.alias))
         };
         assert_eq!(found(&world, &ids[0]), Some(("f".to_owned(), None)));
         assert_eq!(
