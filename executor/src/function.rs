@@ -34,6 +34,8 @@ pub struct FunctionSpec {
     pub logging: Logging,
     /// The log group that it is told, `/aws/lambda/<name>` if none is named.
     pub log_group: Option<String>,
+    /// Whether the trace header of an attempt says that it is sampled, where no caller brought one: `TracingConfig`.
+    pub traced: bool,
     /// Whether its processes are stopped between invocations, as on AWS.
     pub freeze: bool,
     /// How long an invocation may take.

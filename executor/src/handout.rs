@@ -24,7 +24,8 @@ pub fn headers(site: &Site, job: &Job, deadline: Duration) -> Vec<(HeaderName, H
         ("lambda-runtime-invoked-function-arn", arn),
         (
             "lambda-runtime-trace-id",
-            call.trace.unwrap_or_else(|| trace_id(invocation, job.now)),
+            call.trace
+                .unwrap_or_else(|| trace_id(invocation, job.now, site.spec.traced)),
         ),
         (
             "lambda-runtime-client-context",
@@ -58,7 +59,7 @@ pub fn invoke_event(site: &Site, job: &Job, deadline: Duration) -> String {
         "invokedFunctionArn": arn(site, invocation),
         "tracing": {
             "type": "X-Amzn-Trace-Id",
-            "value": trace(job),
+            "value": trace(site, job),
         },
     })
     .to_string()
@@ -85,19 +86,19 @@ fn arn(site: &Site, invocation: &Invocation) -> String {
 }
 
 /// The trace header of an attempt.
-pub fn trace(job: &Job) -> String {
+pub fn trace(site: &Site, job: &Job) -> String {
     let given = job
         .invocation
         .event
         .call
         .as_deref()
         .and_then(|call| call.trace.clone());
-    given.unwrap_or_else(|| trace_id(&job.invocation, job.now))
+    given.unwrap_or_else(|| trace_id(&job.invocation, job.now, site.spec.traced))
 }
 
 /// A trace header: one root for all attempts of an event, a parent for each. The request id is as random as AWS's
 /// numbers, so it serves for both.
-fn trace_id(invocation: &Invocation, now: Timestamp) -> String {
+fn trace_id(invocation: &Invocation, now: Timestamp, sampled: bool) -> String {
     let seconds = now.as_millis() / 1000;
     let digits: String = invocation
         .event
@@ -108,5 +109,8 @@ fn trace_id(invocation: &Invocation, now: Timestamp) -> String {
         .collect();
     let (root, parent) = digits.split_at_checked(24).unwrap_or((&digits, ""));
     let attempt = invocation.attempt.number;
-    format!("Root=1-{seconds:08x}-{root:0>24};Parent={attempt:08x}{parent:0>8};Sampled=1")
+    format!(
+        "Root=1-{seconds:08x}-{root:0>24};Parent={attempt:08x}{parent:0>8};Sampled={}",
+        u8::from(sampled)
+    )
 }

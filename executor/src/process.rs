@@ -92,7 +92,18 @@ impl<'a> Launch<'a> {
         let (reader, writer) = std::io::pipe()?;
         let reader = OwnedFd::from(reader);
         fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        let mut command = Command::new(self.seen(self.program));
+        let mut command = match self.wrapper() {
+            None => Command::new(self.seen(self.program)),
+            Some(wrapper) => {
+                // The shell says 127 for a file that is not there, as it does on AWS.
+                let mut shell = Command::new("/bin/sh");
+                shell
+                    .args(["-c", "exec \"$0\" \"$@\""])
+                    .arg(wrapper)
+                    .arg(self.seen(self.program));
+                shell
+            }
+        };
         command
             .args(self.arguments())
             .env_clear()
@@ -161,6 +172,21 @@ impl<'a> Launch<'a> {
         let named = self.spec.environment.values().flat_map(|value| paths(value));
         let all = named.map(|path| (path, true)).chain(fixed);
         all.map(|(path, writable)| View { path, writable }).collect()
+    }
+
+    /// `AWS_LAMBDA_EXEC_WRAPPER`: started instead of a managed runtime, with the runtime's command line as arguments
+    /// (spec/lambda §4). `/var/task` is the code.
+    fn wrapper(&self) -> Option<PathBuf> {
+        let managed = matches!(self.spec.runtime, Runtime::Python(_) | Runtime::Node(_));
+        let wrapper = self.spec.environment.get("AWS_LAMBDA_EXEC_WRAPPER")?;
+        if !managed || self.role != Role::Runtime || wrapper.is_empty() {
+            return None;
+        }
+        let path = match wrapper.strip_prefix("/var/task/") {
+            Some(inside) => self.spec.code.join(inside),
+            None => PathBuf::from(wrapper),
+        };
+        Some(self.seen(&path).to_owned())
     }
 
     fn arguments(&self) -> Vec<String> {

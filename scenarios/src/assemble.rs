@@ -173,6 +173,7 @@ pub fn functions(
             ephemeral_storage: f.ephemeral_storage,
             logging: f.logging,
             log_group: None,
+            traced: false,
             freeze: f.freeze,
             timeout: f.timeout,
             environment,

@@ -93,7 +93,7 @@ impl Actor {
                 job.invocation.event.id.as_str(),
                 self.site.spec.version,
                 &time,
-                &trace(job),
+                &trace(&self.site, job),
             );
         }
     }

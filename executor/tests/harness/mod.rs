@@ -78,6 +78,7 @@ impl Made<'_> {
             opt: None,
             memory: 128,
             ephemeral_storage: 512,
+            traced: false,
             freeze: true,
             logging: Logging::Text,
             log_group: None,

@@ -105,7 +105,7 @@ impl ApiError {
 
     /// An operation that this version does not have.
     pub fn unsupported(what: &str) -> Self {
-        let message = format!("{what} is not supported by this version of triggerfish; Invoke is");
+        let message = format!("{what} is not supported by this version of triggerfish");
         ApiError {
             status: 501,
             code: "NotImplementedException",

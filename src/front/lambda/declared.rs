@@ -87,6 +87,7 @@ fn latest(
             json: levels(spec.logging),
             group: spec.log_group.clone(),
         },
+        traced: spec.traced,
         freeze: spec.freeze,
         dead_letter: dead_letter.map(|sink| queue(place, sink)),
         ..Config::new(&format!("arn:aws:iam::{}:role/{ROLE}", place.account))

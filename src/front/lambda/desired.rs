@@ -183,6 +183,7 @@ fn spec(record: &Record, version: Version, config: &Config, code: &Code, store: 
         ephemeral_storage: config.ephemeral_storage,
         logging: logging(&config.logging),
         log_group: config.logging.group.clone(),
+        traced: config.traced,
         freeze: config.freeze,
         timeout: config.time_limit(),
         environment: config.environment.clone().unwrap_or_default(),

@@ -139,11 +139,13 @@ impl Operation {
 
 impl Model {
     /// An operation by its name.
+    #[cfg(test)]
     pub fn operation(&self, name: &str) -> Option<&Operation> {
         self.operations.get(name)
     }
 
     /// The names of the members of an operation's input.
+    #[cfg(test)]
     pub fn members(&self, operation: &Operation) -> impl Iterator<Item = &str> {
         let shape = operation.input.as_ref().and_then(|name| self.shapes.get(name));
         shape

@@ -31,7 +31,7 @@ use super::registry::served::Served;
 use super::registry::{self, Brought, Ids, Moment, Place, Registry, Told, Wanted};
 use super::store::{Kind, Store};
 use super::world::World;
-use crate::front::code::{CodeStore, PackageError};
+use crate::front::code::{CodeStore, PackageError, UNZIPPED_LIMIT};
 use crate::reload::Reload;
 
 /// The control plane.
@@ -132,7 +132,7 @@ impl Plane {
     pub async fn begin(&self) -> Result<(), ApiError> {
         let mut inner = self.state.lock().await;
         let names: BTreeSet<FunctionName> = inner.registry.functions.keys().cloned().collect();
-        self.tell(&mut inner, names).await
+        self.tell(&mut inner, names, "kept from an earlier run").await
     }
 
     /// Carries an operation out.
@@ -214,7 +214,7 @@ impl Plane {
     /// Keeps what has changed and tells of it.
     async fn commit(&self, inner: &mut Inner) -> Result<(), ApiError> {
         let changed = inner.registry.take_changed();
-        self.tell(inner, changed.clone()).await?;
+        self.tell(inner, changed.clone(), "made").await?;
         let Inner { registry, store, .. } = inner;
         let mut any = !changed.is_empty();
         for name in &changed {
@@ -236,14 +236,19 @@ impl Plane {
         Ok(())
     }
 
-    /// Makes router and executor what the records want them to be.
-    async fn tell(&self, inner: &mut Inner, names: BTreeSet<FunctionName>) -> Result<(), ApiError> {
+    /// Makes router and executor what the records want them to be; `new` is what the journal calls one that they do not know.
+    async fn tell(
+        &self,
+        inner: &mut Inner,
+        names: BTreeSet<FunctionName>,
+        new: &str,
+    ) -> Result<(), ApiError> {
         for name in names {
             let before = inner.told.remove(&name);
             let Some(record) = inner.registry.functions.get_mut(&name) else {
                 self.directory.forget(&name);
                 if let Some(before) = before {
-                    self.configure(&name, None, format!("{name} was deleted")).await?;
+                    self.configure(&name, None, "deleted".to_owned()).await?;
                     before
                         .specs
                         .into_keys()
@@ -273,8 +278,8 @@ impl Plane {
             }
             self.directory.note(record);
             if known.map(|known| &known.settings) != Some(&desired.settings) {
-                let what = if known.is_none() { "is made" } else { "is changed" };
-                self.configure(&name, Some(desired.settings.clone()), format!("{name} {what}"))
+                let what = if known.is_none() { new } else { "changed" };
+                self.configure(&name, Some(desired.settings.clone()), what.to_owned())
                     .await?;
             }
             self.provision(&name, known, &desired);
@@ -344,9 +349,13 @@ impl Plane {
                 })
             }
             Wanted::Folder(path) => Box::new(move || code.pack(&path).map(Brought::Package).map_err(refused)),
-            Wanted::Layers(packages) => {
-                Box::new(move || code.opt(&packages).map(|_| Brought::Merged).map_err(refused))
-            }
+            Wanted::Layers { layers, code: own } => Box::new(move || {
+                let sizes = layers.iter().chain(&own).map(|package| code.unzipped(package));
+                if sizes.sum::<Result<u64, _>>().map_err(refused)? >= UNZIPPED_LIMIT {
+                    return Err(refused(PackageError::TooLargeUnzipped));
+                }
+                code.opt(&layers).map(|_| Brought::Merged).map_err(refused)
+            }),
         };
         let done = tokio::task::spawn_blocking(work).await;
         done.unwrap_or_else(|error| Err(ApiError::service(&format!("failed to bring code: {error}"))))

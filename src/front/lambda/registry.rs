@@ -15,15 +15,18 @@ pub mod concurrency;
 pub mod config;
 pub mod configuration;
 pub mod function;
+pub mod input;
 pub mod invoke_config;
 pub mod layer;
 pub mod layer_policy;
 pub mod layer_record;
 pub mod mapping;
+pub mod moment;
 pub mod policy;
 pub mod provisioned;
 pub mod record;
 pub mod recursion;
+pub mod refusal;
 pub mod runtime;
 pub mod served;
 pub mod tags;
@@ -35,19 +38,20 @@ pub mod version;
 pub mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
-use router::name::{FunctionName, Seed, SinkName, hex};
+use router::name::FunctionName;
 use router::time::Timestamp;
 use scenarios::api::error::ApiError;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::model::Input;
-use super::name::{self, Named};
 use crate::front::code::Package;
+pub use input::{check_publish_to, check_revision, named, number, page, structure, text, truth};
 use layer_record::LayerRecord;
 use mapping::Mapping;
+pub use moment::{Brought, CODE_PATH, EventSource, Ids, Moment, Outside, Place, Wanted};
 pub use record::Record;
+pub use refusal::{conflict, invalid, not_offered, untyped};
 
 /// Everything that the control plane knows.
 #[derive(Debug, Default)]
@@ -61,132 +65,6 @@ pub struct Registry {
     changed: BTreeSet<FunctionName>,
     changed_layers: BTreeSet<String>,
     changed_mappings: BTreeSet<String>,
-}
-
-/// Where the fabric believes to be.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// The region of ARNs.
-    pub region: String,
-    /// The account of ARNs, 12 digits.
-    pub account: String,
-    /// Where this gateway answers, `http://127.0.0.1:4566`.
-    pub endpoint: String,
-    /// What the URLs of code are signed with.
-    pub secret: [u8; 32],
-}
-
-/// How long the URL of a function's code is good for (spec/lambda §8.2).
-const CODE_URL: std::time::Duration = std::time::Duration::from_secs(600);
-/// Where code can be fetched, below our own prefix.
-pub const CODE_PATH: &str = "/_triggerfish/code/";
-
-impl Place {
-    /// A URL at which a package can be fetched for ten minutes: `what` is `<function>/<version>`, or a layer's.
-    pub fn code_url(&self, now: Timestamp, what: &str) -> String {
-        let until = (now + CODE_URL).as_millis() / 1000;
-        let signature = self.signature(what, until);
-        format!(
-            "{}{CODE_PATH}{what}?expires={until}&signature={signature}",
-            self.endpoint
-        )
-    }
-
-    /// Whether a URL is one of ours, and still good.
-    pub fn is_code_url(&self, now: Timestamp, what: &str, until: u64, signature: &str) -> bool {
-        // Compared as hashes, whose time tells nothing of the text.
-        let hash = |text: &str| Seed(0).bytes(text);
-        hash(&self.signature(what, until)) == hash(signature) && now.as_millis() / 1000 <= until
-    }
-
-    fn signature(&self, what: &str, until: u64) -> String {
-        let secret = hex(&self.secret);
-        hex(&Seed(until).bytes(&format!("{secret}{what}"))[..16])
-    }
-}
-
-/// What an operation may know beside the records and its input.
-pub struct Moment<'a> {
-    /// The time.
-    pub now: Timestamp,
-    /// Where the fabric believes to be.
-    pub place: &'a Place,
-    /// Fresh ids.
-    pub ids: &'a mut Ids,
-    /// What was brought for this call so far.
-    pub brought: &'a BTreeMap<Wanted, Brought>,
-    /// What lies outside.
-    pub outside: &'a dyn Outside,
-}
-
-impl Moment<'_> {
-    /// The sink that stands for the queue or topic of an ARN, if it is of this region and account.
-    pub fn sink(&self, arn: &str) -> Option<SinkName> {
-        let parts: Vec<&str> = arn.split(':').collect();
-        match parts.as_slice() {
-            ["arn", _, "sqs" | "sns", region, account, name] => {
-                let here = *region == self.place.region && *account == self.place.account;
-                self.outside.sink(name).filter(|_| here)
-            }
-            _ => None,
-        }
-    }
-}
-
-/// What the control plane asks of the world around it.
-pub trait Outside: Sync {
-    /// Why a runtime cannot run here, if it cannot.
-    fn cannot_run(&self, runtime: &str) -> Option<String>;
-    /// The sink that stands for a queue or topic of this name.
-    fn sink(&self, name: &str) -> Option<SinkName>;
-    /// Whether runtimes that AWS has retired are taken.
-    fn takes_retired(&self) -> bool;
-    /// What is known of an event source, by its ARN.
-    fn event_source(&self, arn: &str) -> EventSource;
-    /// How many environments of a version (a number) are provisioned by now, and whether its initialization failed.
-    fn provisioned(&self, function: &FunctionName, version: &str) -> (u32, bool);
-}
-
-/// What is known of an event source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventSource {
-    /// It is here.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no source that is polled is here yet"))]
-    Exists {
-        /// The visibility timeout of a queue.
-        visibility_seconds: Option<u32>,
-    },
-    /// It is of a kind that can be here, and is not; or of no kind that Lambda knows.
-    Missing,
-    /// It is of a kind that is not offered, by the name that an error gives it.
-    NotOffered(&'static str),
-}
-
-/// Where a package of code comes from.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Wanted {
-    /// The `ZipFile` of the request.
-    Zip,
-    /// An object of a bucket.
-    Object {
-        /// The bucket's name.
-        bucket: String,
-        /// The object's key.
-        key: String,
-    },
-    /// A folder, packed as it is now.
-    Folder(PathBuf),
-    /// Layers, merged in their order.
-    Layers(Vec<Package>),
-}
-
-/// What was brought.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Brought {
-    /// A package.
-    Package(Package),
-    /// Layers are merged.
-    Merged,
 }
 
 /// What an operation comes to.
@@ -224,37 +102,6 @@ impl Told {
             status: 204,
             body: None,
         })
-    }
-}
-
-/// Ids as AWS would draw them: hashes of the run's seed and a serial number.
-#[derive(Debug)]
-pub struct Ids {
-    seed: Seed,
-    next: u64,
-}
-
-impl Ids {
-    /// The ids of a run.
-    pub fn new(seed: Seed) -> Self {
-        Ids { seed, next: 0 }
-    }
-
-    /// A version 4 UUID, as revision ids and mappings have.
-    pub fn uuid(&mut self) -> String {
-        self.next += 1;
-        self.seed.request_id(&format!("lambda:{}", self.next)).to_string()
-    }
-
-    /// 32 small letters and digits, as the host of a function URL begins with.
-    pub fn label(&mut self) -> String {
-        const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-        self.next += 1;
-        let bytes = self.seed.bytes(&format!("url:{}", self.next));
-        bytes
-            .iter()
-            .map(|byte| char::from(LETTERS[usize::from(*byte) % 36]))
-            .collect()
     }
 }
 
@@ -330,135 +177,4 @@ impl Registry {
         let mappings = self.mappings.values().filter_map(Mapping::next_deadline);
         functions.chain(mappings).min()
     }
-}
-
-/// The function that an input names by `FunctionName` and `Qualifier`: its place and the qualifier's consistency checked
-/// (spec/errors §8, steps 3 and 4).
-///
-/// # Errors
-/// Another region's or account's, or two qualifiers.
-pub fn named(moment: &Moment<'_>, input: &Input) -> Result<Named, ApiError> {
-    let mut named = name::function(text(input, "FunctionName").unwrap_or_default())?;
-    named.check_place(&moment.place.region, &moment.place.account)?;
-    if let Some(qualifier) = text(input, "Qualifier") {
-        named.qualify(qualifier)?;
-    }
-    Ok(named)
-}
-
-/// A text among an input's members.
-pub fn text<'a>(input: &'a Input, member: &str) -> Option<&'a str> {
-    input.get(member)?.as_str()
-}
-
-/// A whole number among an input's members.
-pub fn number(input: &Input, member: &str) -> Option<i64> {
-    // 3.0 is a whole number too.
-    let value = input.get(member)?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the model's constraint has seen that it is whole"
-    )]
-    value.as_i64().or_else(|| value.as_f64().map(|n| n as i64))
-}
-
-/// A truth among an input's members; `false` unless given.
-pub fn truth(input: &Input, member: &str) -> bool {
-    input.get(member).and_then(Value::as_bool).unwrap_or(false)
-}
-
-/// A structure among an input's members.
-pub fn structure<'a>(input: &'a Input, member: &str) -> Option<&'a Input> {
-    input.get(member)?.as_object()
-}
-
-/// Refuses `PublishTo`, which belongs to managed instances (spec/lambda §12).
-///
-/// # Errors
-/// It is given.
-pub fn check_publish_to(input: &Input) -> Result<(), ApiError> {
-    match input.contains_key("PublishTo") {
-        true => Err(not_offered("PublishTo (managed instances)")),
-        false => Ok(()),
-    }
-}
-
-/// A client's mistake that its model could not show (spec/errors §6).
-pub fn invalid(message: impl Into<String>) -> ApiError {
-    ApiError::user(400, "InvalidParameterValueException", message)
-}
-
-/// As [`invalid`], for the texts that AWS sends without a `Type` (spec/errors §6).
-pub fn untyped(message: impl Into<String>) -> ApiError {
-    let message: String = message.into();
-    ApiError {
-        body: json!({ "message": message }).to_string(),
-        ..invalid("")
-    }
-}
-
-/// A parameter or value that exists at AWS and is not offered here: said rather than ignored.
-pub fn not_offered(what: &str) -> ApiError {
-    invalid(format!("{what} is not supported by this version of triggerfish"))
-}
-
-/// Something that stands in the way (spec/errors §4).
-pub fn conflict(message: impl Into<String>) -> ApiError {
-    ApiError::user(409, "ResourceConflictException", message)
-}
-
-/// Refuses a revision id that is no longer the latest (spec/errors §5).
-///
-/// # Errors
-/// `PreconditionFailedException` that names `api`.
-pub fn check_revision(input: &Input, latest: &str, api: &str) -> Result<(), ApiError> {
-    match text(input, "RevisionId") {
-        Some(given) if given != latest => {
-            let message = format!(
-                "The Revision Id provided does not match the latest Revision Id. Call the {api} API to retrieve the latest Revision Id"
-            );
-            Err(ApiError::user(412, "PreconditionFailedException", message))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// One page of a list: at most `MaxItems` and `cap` items after `Marker`, and the next marker in `NextMarker`.
-///
-/// # Errors
-/// A marker that this list never gave.
-pub fn page(input: &Input, cap: usize, member: &str, items: Vec<(String, Value)>) -> Result<Value, ApiError> {
-    use base64::Engine;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    let after = match text(input, "Marker").filter(|marker| !marker.is_empty()) {
-        Some(marker) => {
-            let bytes = URL_SAFE_NO_PAD.decode(marker).ok();
-            let key = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-            Some(key.ok_or_else(|| invalid(format!("Invalid marker: {marker}")))?)
-        }
-        None => None,
-    };
-    let most = number(input, "MaxItems")
-        .and_then(|n| usize::try_from(n).ok())
-        .unwrap_or(cap)
-        .clamp(1, cap);
-    let start = match &after {
-        // Where the marked item is gone, its place in the order is not.
-        Some(after) => items
-            .iter()
-            .position(|(key, _)| key == after)
-            .map_or_else(|| items.partition_point(|(key, _)| key <= after), |at| at + 1),
-        None => 0,
-    };
-    let rest = items.len().saturating_sub(start) > most;
-    let shown: Vec<(String, Value)> = items.into_iter().skip(start).take(most).collect();
-    let last = shown
-        .last()
-        .map(|(key, _)| URL_SAFE_NO_PAD.encode(key))
-        .filter(|_| rest);
-    let mut answer = json!({ member: shown.into_iter().map(|(_, item)| item).collect::<Vec<_>>() });
-    if let Some(marker) = last {
-        answer["NextMarker"] = Value::from(marker);
-    }
-    Ok(answer)
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::configuration::arn;
 use super::record::{Alias, Record};
 use super::{
-    Moment, Outcome, Registry, Told, check_revision, conflict, invalid, named, page, structure, text,
+    Moment, Outcome, Registry, Told, check_revision, conflict, invalid, named, page, structure, target, text,
 };
 use crate::front::lambda::model::Input;
 
@@ -17,7 +17,7 @@ const PAGE: usize = 100;
 /// CreateAlias.
 pub fn create(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
     let (record, alias) = (
-        record(registry, moment, input)?,
+        target::function(registry, moment, input)?,
         text(input, "Name").unwrap_or_default(),
     );
     let version = text(input, "FunctionVersion").unwrap_or_default();
@@ -59,7 +59,7 @@ pub fn get(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> O
 /// UpdateAlias: what is not given stays.
 pub fn update(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
     let (record, alias) = (
-        record(registry, moment, input)?,
+        target::function(registry, moment, input)?,
         text(input, "Name").unwrap_or_default(),
     );
     let missing = || {
@@ -94,7 +94,7 @@ pub fn update(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
 
 /// DeleteAlias: one that is not there is gone already.
 pub fn delete(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
-    let name = record(registry, moment, input)?.name.clone();
+    let name = target::function(registry, moment, input)?.name.clone();
     let alias = text(input, "Name").unwrap_or_default();
     if let Some(record) = registry.change(&name) {
         record.forget_alias(alias);
@@ -104,7 +104,7 @@ pub fn delete(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
 
 /// ListAliases, by name.
 pub fn list(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
-    let record = record(registry, moment, input)?;
+    let record = target::function(registry, moment, input)?;
     let version = text(input, "FunctionVersion");
     let fitting = record
         .aliases
@@ -112,12 +112,6 @@ pub fn list(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> 
         .filter(|(_, alias)| version.is_none_or(|version| alias.version == version));
     let items = fitting.map(|(name, alias)| (name.clone(), show(moment, &record.name, name, alias)));
     Told::json(200, page(input, PAGE, "Aliases", items.collect())?)
-}
-
-fn record<'a>(registry: &'a Registry, moment: &Moment<'_>, input: &Input) -> Result<&'a Record, ApiError> {
-    let name = FunctionName::new(named(moment, input)?.name.as_str());
-    let missing = || ApiError::not_found(&arn(moment.place, &name, None));
-    registry.functions.get(&name).ok_or_else(missing)
 }
 
 fn check_version(moment: &Moment<'_>, record: &Record, version: &str) -> Result<(), ApiError> {

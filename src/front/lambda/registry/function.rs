@@ -4,7 +4,7 @@ use router::name::FunctionName;
 use scenarios::api::error::ApiError;
 use serde_json::{Value, json};
 
-use super::code;
+use super::code::{self, Code};
 use super::config::{self, Config};
 use super::configuration::{View, arn, show};
 use super::record::{Record, Revision, Update};
@@ -51,7 +51,7 @@ pub fn create(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
         Ok(code) => code,
         Err(wanted) => return Ok(Told::Wants(wanted)),
     };
-    if let Some(wanted) = unmerged(moment, &config) {
+    if let Some(wanted) = unmerged(moment, &config, &code) {
         return Ok(Told::Wants(wanted));
     }
     let latest = Revision::new(config, code, moment.now, moment.ids);
@@ -85,8 +85,15 @@ pub fn create(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
 }
 
 /// The layers of a configuration, if they have to be merged first.
-pub fn unmerged(moment: &Moment<'_>, config: &Config) -> Option<Wanted> {
-    let wanted = Wanted::Layers(config.layer_packages());
+pub fn unmerged(moment: &Moment<'_>, config: &Config, code: &Code) -> Option<Wanted> {
+    let code = match code {
+        Code::Package(package) => Some(package.clone()),
+        Code::Folder(_) => None,
+    };
+    let wanted = Wanted::Layers {
+        layers: config.layer_packages(),
+        code,
+    };
     (!config.layers.is_empty() && !moment.brought.contains_key(&wanted)).then_some(wanted)
 }
 

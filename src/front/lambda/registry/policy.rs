@@ -122,16 +122,6 @@ mod tests {
 
     use super::super::world::{World, and, arn};
 
-    fn world() -> World {
-        let mut world = World::with(&["f"]);
-        world.done("PublishVersion", json!({ "FunctionName": "f" }));
-        world.done(
-            "CreateAlias",
-            json!({ "FunctionName": "f", "Name": "live", "FunctionVersion": "1" }),
-        );
-        world
-    }
-
     fn permit(name: &str, sid: &str) -> Value {
         json!({
             "FunctionName": name, "StatementId": sid, "Action": "lambda:InvokeFunction",
@@ -147,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_statement_is_aws_text() {
-        let mut world = world();
+        let mut world = World::with_alias();
         let told = statement(&mut world, permit("f", "a"));
         let start = r#"{"Sid":"a","Effect":"Allow","Principal":{"Service":"s3.amazonaws.com"},"Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:123456789012:function:f"#;
         assert_eq!(told, format!("{start}\"}}"));
@@ -181,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_policy_is_kept_and_read_again() {
-        let mut world = world();
+        let mut world = World::with_alias();
         for (sid, principal) in [("a", "*"), ("b", "111122223333"), ("c", "sns.amazonaws.com")] {
             let more = json!({ "Principal": principal, "SourceAccount": "111122223333", "InvokedViaFunctionUrl": true });
             world.done("AddPermission", and(permit("f", sid), more));
@@ -193,7 +183,7 @@ mod tests {
 
     #[test]
     fn principals_are_services_accounts_identities_or_everyone() {
-        let mut world = world();
+        let mut world = World::with_alias();
         let mut add = |principal: &str| {
             let sid = format!("s{}", principal.len());
             world.call(
@@ -228,7 +218,7 @@ mod tests {
 
     #[test]
     fn each_has_its_own_policy_until_the_last_statement_goes() {
-        let mut world = world();
+        let mut world = World::with_alias();
         let get = |name: &str| json!({ "FunctionName": name });
         for name in ["f", "f:1", "f:live"] {
             let none = (
@@ -266,7 +256,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_told_before_the_principal() {
-        let mut world = world();
+        let mut world = World::with_alias();
         let mut text = |name: &str, qualifier: &str| {
             let more = json!({ "Qualifier": qualifier, "Principal": "nobody" });
             world.refused("AddPermission", and(permit(name, "a"), more)).2
@@ -296,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_revision_id_changes_with_the_policy() {
-        let mut world = world();
+        let mut world = World::with_alias();
         let text = "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to retrieve the latest Revision Id";
         let stale = (412, "PreconditionFailedException", text.to_owned());
         let with = |input: Value, id: &Value| and(input, json!({ "RevisionId": id }));
@@ -321,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_policy_has_twenty_kilobytes_at_most() {
-        let mut world = world();
+        let mut world = World::with_alias();
         let mut size = 0;
         for n in 0..1000 {
             match world.call("AddPermission", permit("f", &format!("s{n:03}"))) {

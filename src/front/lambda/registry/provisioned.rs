@@ -199,17 +199,6 @@ mod tests {
 
     use super::super::world::{World, and, arn};
 
-    /// A function with version 1 and an alias that points to it.
-    fn world() -> World {
-        let mut world = World::with(&["f"]);
-        world.done("PublishVersion", json!({ "FunctionName": "f" }));
-        world.done(
-            "CreateAlias",
-            json!({ "FunctionName": "f", "Name": "live", "FunctionVersion": "1" }),
-        );
-        world
-    }
-
     fn at(name: &str, qualifier: &str) -> Value {
         json!({ "FunctionName": name, "Qualifier": qualifier })
     }
@@ -233,7 +222,7 @@ mod tests {
 
     #[test]
     fn environments_become_available_or_fail() {
-        let mut world = world();
+        let mut world = World::with_alias();
         let answer = world.call("PutProvisionedConcurrencyConfig", put("f", "live", 3));
         assert_eq!(answer, Ok((202, shape(3, 0, "IN_PROGRESS"))));
         let failed = and(
@@ -277,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_version_is_provisioned_once() {
-        let mut world = world();
+        let mut world = World::with_alias();
         world.done("PutProvisionedConcurrencyConfig", put("f", "live", 1));
         let refused = world.refused("PutProvisionedConcurrencyConfig", put("f", "1", 1));
         let text = "Version is pointed by a Provisioned Concurrency alias";
@@ -305,7 +294,7 @@ mod tests {
 
     #[test]
     fn there_is_not_more_than_account_and_function_have() {
-        let mut world = world();
+        let mut world = World::with_alias();
         let code = "InvalidParameterValueException";
         let untyped = |text: &str| Err((400, code, json!({ "message": text })));
         let over = "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [1000].";
@@ -330,7 +319,7 @@ mod tests {
 
     #[test]
     fn only_what_is_published_has_it() {
-        let mut world = world();
+        let mut world = World::with_alias();
         let text = "Provisioned Concurrency Configs cannot be applied to unpublished function versions.";
         assert_eq!(
             world
@@ -358,7 +347,7 @@ mod tests {
 
     #[test]
     fn it_goes_with_its_alias_or_version() {
-        let mut world = world();
+        let mut world = World::with_alias();
         world.done("PutProvisionedConcurrencyConfig", put("f", "live", 1));
         world.done("DeleteAlias", json!({ "FunctionName": "f", "Name": "live" }));
         world.done("PutProvisionedConcurrencyConfig", put("f", "1", 1));

@@ -214,23 +214,13 @@ mod tests {
 
     use super::super::world::{World, and, arn};
 
-    fn world() -> World {
-        let mut world = World::with(&["f"]);
-        world.done("PublishVersion", json!({ "FunctionName": "f" }));
-        world.done(
-            "CreateAlias",
-            json!({ "FunctionName": "f", "Name": "live", "FunctionVersion": "1" }),
-        );
-        world
-    }
-
     fn open(name: &str) -> Value {
         json!({ "FunctionName": name, "AuthType": "NONE" })
     }
 
     #[test]
     fn a_url_is_made_shown_changed_and_deleted() {
-        let mut world = world();
+        let mut world = World::with_alias();
         let f = || json!({ "FunctionName": "f" });
         let (status, created) = world
             .call("CreateFunctionUrlConfig", open("f"))
@@ -285,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_function_and_each_alias_have_one() {
-        let mut world = world();
+        let mut world = World::with_alias();
         let mut ids = Vec::new();
         for name in ["f", "f:live"] {
             let created = world.done("CreateFunctionUrlConfig", open(name));
@@ -327,7 +317,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_of_another_shape_is_told() {
-        let mut world = world();
+        let mut world = World::with_alias();
         for (operation, name) in [
             ("CreateFunctionUrlConfig", "x"),
             ("CreateFunctionUrlConfig", "f:dead"),

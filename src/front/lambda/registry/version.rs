@@ -1,24 +1,21 @@
 //! Versions: PublishVersion, ListVersionsByFunction (spec/lambda §8.4).
 
-use router::name::FunctionName;
 use scenarios::api::error::ApiError;
 
 use super::code::Code;
-use super::configuration::{View, arn, show};
+use super::configuration::{View, show};
 use super::function::{PAGE, check_idle};
 use super::record::{Record, Revision, State, TRANSITION, Update};
 use super::{
-    Brought, Moment, Outcome, Registry, Told, Wanted, check_publish_to, check_revision, invalid, named, page,
-    text,
+    Brought, Moment, Outcome, Registry, Told, Wanted, check_publish_to, check_revision, invalid, page,
+    target, text,
 };
 use crate::front::lambda::model::Input;
 
 /// PublishVersion.
 pub fn publish_version(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
     check_publish_to(input)?;
-    let name = FunctionName::new(named(moment, input)?.name.as_str());
-    let missing = || ApiError::not_found(&arn(moment.place, &name, None));
-    let mut record = registry.functions.get(&name).ok_or_else(missing)?.clone();
+    let mut record = target::function(registry, moment, input)?.clone();
     check_revision(input, &record.latest.revision_id, "GetFunction/GetAlias")?;
     let actual = record.latest.code.sha256();
     if let Some(given) = text(input, "CodeSha256").filter(|given| !given.is_empty() && *given != actual) {
@@ -98,9 +95,7 @@ pub fn publish(
 
 /// ListVersionsByFunction: `$LATEST`, then ascending.
 pub fn list(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
-    let name = FunctionName::new(named(moment, input)?.name.as_str());
-    let missing = || ApiError::not_found(&arn(moment.place, &name, None));
-    let record = registry.functions.get(&name).ok_or_else(missing)?;
+    let record = target::function(registry, moment, input)?;
     let items = record.revisions().map(|(version, revision)| {
         let shown = show(
             moment.place,

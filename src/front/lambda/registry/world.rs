@@ -116,6 +116,15 @@ impl World {
         world
     }
 
+    /// One with the function `f`, its version 1, and the alias `live` that points to it.
+    pub fn with_alias() -> Self {
+        let mut world = World::with(&["f"]);
+        world.done("PublishVersion", json!({ "FunctionName": "f" }));
+        let alias = json!({ "FunctionName": "f", "Name": "live", "FunctionVersion": "1" });
+        world.done("CreateAlias", alias);
+        world
+    }
+
     /// Lets time pass, and happen what it brings.
     pub fn pass(&mut self, time: Duration) {
         self.now = self.now + time;
@@ -241,7 +250,7 @@ fn bring(wanted: &Wanted, input: &Input) -> Result<Brought, ApiError> {
         }
         Wanted::Object { bucket, key } => Brought::Package(package(&format!("{bucket}/{key}"))),
         Wanted::Folder(path) => Brought::Package(package(&path.display().to_string())),
-        Wanted::Layers(_) => Brought::Merged,
+        Wanted::Layers { .. } => Brought::Merged,
     })
 }
 
