@@ -99,7 +99,8 @@ class Parallel(ApiCase):
         def one(n):
             name = f"parallel-{n}"
             together.wait()
-            create(client, name, says(f"{n}"))
+            # Fifty interpreters start at once, and few cores may have to do it.
+            create(client, name, says(f"{n}"), Timeout=60)
             first = call(client, name)
             client.update_function_code(FunctionName=name, ZipFile=says(f"{n} again"))
             client.get_waiter("function_updated_v2").wait(FunctionName=name)
