@@ -1,7 +1,7 @@
 //! What lies around the fabric, as far as the control plane asks: sinks, buckets, interpreters.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use executor::{Functions, Runtime};
 use router::name::{FunctionName, FunctionVersion, SinkName};
@@ -84,6 +84,10 @@ impl Outside for World {
 
     fn sink(&self, name: &str) -> Option<SinkName> {
         self.sinks.get(&SinkName::new(name)).cloned()
+    }
+
+    fn is_folder(&self, path: &Path) -> bool {
+        path.is_dir()
     }
 
     fn takes_retired(&self) -> bool {

@@ -59,6 +59,8 @@ fn structure(
     }
     for (name, member) in &shape.members {
         let inner = model.shapes.get(&member.shape);
+        // Which runtimes may be used is told in other words, and by code that knows more than the model (spec/errors §6).
+        let inner = inner.filter(|_| member.shape != "Runtime");
         if let (Some(value), Some(inner)) = (given.get(name).filter(|v| !v.is_null()), inner) {
             value_of(model, inner, value, &below(path, name), out)?;
         }

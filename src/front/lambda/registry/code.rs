@@ -47,7 +47,7 @@ impl Code {
 ///
 /// # Errors
 /// None, more than one, or one that is not offered.
-pub fn read(members: &Input) -> Result<Source, ApiError> {
+pub fn read(moment: &Moment<'_>, members: &Input) -> Result<Source, ApiError> {
     for member in ["S3ObjectVersion", "ImageUri", "SourceKMSKeyArn"] {
         if members.contains_key(member) {
             return Err(not_offered(&format!("{member} (`Code`)")));
@@ -59,7 +59,7 @@ pub fn read(members: &Input) -> Result<Source, ApiError> {
         text(members, "S3Key"),
     ) {
         (Some(_), None, None) => Ok(Source::Brought(Wanted::Zip)),
-        (None, Some(HOT_RELOAD), Some(folder)) => folder_at(folder),
+        (None, Some(HOT_RELOAD), Some(folder)) => folder_at(moment, folder),
         (None, Some(bucket), Some(key)) => Ok(Source::Brought(Wanted::Object {
             bucket: bucket.to_owned(),
             key: key.to_owned(),
@@ -80,13 +80,17 @@ pub enum Source {
     Brought(Wanted),
 }
 
-fn folder_at(folder: &str) -> Result<Source, ApiError> {
+fn folder_at(moment: &Moment<'_>, folder: &str) -> Result<Source, ApiError> {
     let path = PathBuf::from(folder);
-    match path.is_absolute() {
-        true => Ok(Source::Folder(path)),
-        false => Err(invalid(format!(
-            "With S3Bucket {HOT_RELOAD}, S3Key is the absolute path of a folder; {folder} is not absolute"
-        ))),
+    let wrong = |what: &str| {
+        let text =
+            format!("With S3Bucket {HOT_RELOAD}, S3Key is the absolute path of a folder; {folder} {what}");
+        Err(invalid(text))
+    };
+    match (path.is_absolute(), moment.outside.is_folder(&path)) {
+        (false, _) => wrong("is not absolute"),
+        (true, false) => wrong("is no folder here"),
+        (true, true) => Ok(Source::Folder(path)),
     }
 }
 

@@ -259,7 +259,10 @@ impl Logging {
 }
 
 /// Members that mean nothing here: no value but the one that asks for nothing is taken.
-fn check_unoffered(input: &Input) -> Result<(), ApiError> {
+///
+/// # Errors
+/// One asks for something.
+pub fn check_unoffered(input: &Input) -> Result<(), ApiError> {
     let empty = |member: &str, part: &str| {
         let list = structure(input, member).and_then(|inner| inner.get(part));
         list.and_then(Value::as_array).is_none_or(Vec::is_empty)

@@ -30,6 +30,7 @@ pub fn create(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
         )));
     }
     let name = FunctionName::new(named.name.as_str());
+    config::check_unoffered(input)?;
     let (Some(_), Some(_)) = (text(input, "Runtime"), text(input, "Handler")) else {
         let what =
             "Runtime and Handler are mandatory parameters for functions created with deployment packages.";
@@ -47,7 +48,7 @@ pub fn create(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
         });
     }
     let source = structure(input, "Code").cloned().unwrap_or_default();
-    let code = match code::read(&source)?.code(moment) {
+    let code = match code::read(moment, &source)?.code(moment) {
         Ok(code) => code,
         Err(wanted) => return Ok(Told::Wants(wanted)),
     };

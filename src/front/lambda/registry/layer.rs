@@ -25,7 +25,7 @@ pub fn publish(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) 
     if text(&content, "S3ObjectStorageMode").is_some_and(|mode| mode != "COPY") {
         return Err(not_offered("S3ObjectStorageMode REFERENCE (`Content`)"));
     }
-    let package = match code::read(&content)?.code(moment) {
+    let package = match code::read(moment, &content)?.code(moment) {
         Ok(Code::Package(package)) => package,
         Ok(Code::Folder(_)) => {
             let what = format!("A folder as a layer (S3Bucket {})", code::HOT_RELOAD);

@@ -3,7 +3,7 @@
 //! Owns the words; whoever calls gives them their values. So operations are pure, and a test can say what is true.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use router::name::{FunctionName, Seed, SinkName, hex};
@@ -87,6 +87,8 @@ pub trait Outside: Sync {
     fn cannot_run(&self, runtime: &str) -> Option<String>;
     /// The sink that stands for a queue or topic of this name.
     fn sink(&self, name: &str) -> Option<SinkName>;
+    /// Whether there is a folder at a path.
+    fn is_folder(&self, path: &Path) -> bool;
     /// Whether runtimes that AWS has retired are taken.
     fn takes_retired(&self) -> bool;
     /// What is known of an event source, by its ARN.

@@ -6,7 +6,9 @@ use super::config;
 use super::configuration::{View, show};
 use super::function::{check_idle, unmerged};
 use super::version::publish;
-use super::{Moment, Outcome, Registry, Told, check_publish_to, check_revision, code, target, truth};
+use super::{
+    Moment, Outcome, Registry, Told, check_publish_to, check_revision, code, invalid, target, truth,
+};
 use crate::front::lambda::model::Input;
 
 /// UpdateFunctionCode.
@@ -14,7 +16,12 @@ pub fn code(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> 
     check_publish_to(input)?;
     let mut record = target::function(registry, moment, input)?.clone();
     check_revision(input, &record.latest.revision_id, "GetFunction/GetAlias")?;
-    let source = code::read(input)?;
+    if input.contains_key("ImageUri") {
+        return Err(invalid(
+            "Please don't provide ImageUri when updating a function with packageType Zip.",
+        ));
+    }
+    let source = code::read(moment, input)?;
     check_idle(moment, &record)?;
     let code = match source.code(moment) {
         Ok(code) => code,

@@ -4,6 +4,7 @@
 //! wants brought. Two promises are kept watch over: an error has changed nothing, and neither has [`Told::Wants`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use router::name::{FunctionName, Seed, SinkName};
@@ -70,6 +71,10 @@ impl Outside for Made {
 
     fn sink(&self, name: &str) -> Option<SinkName> {
         self.sinks.contains(name).then(|| SinkName::new(name))
+    }
+
+    fn is_folder(&self, path: &Path) -> bool {
+        !path.ends_with("missing")
     }
 
     fn takes_retired(&self) -> bool {
