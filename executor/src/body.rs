@@ -245,4 +245,22 @@ mod tests {
         let heard = read_aloud(Frames(pieces.map(Frame::data).into()), listener).await;
         assert_eq!(heard, Heard::Otherwise(Read::TooLarge));
     }
+
+    #[tokio::test]
+    async fn who_does_not_listen_makes_the_writer_wait() {
+        let frames: Vec<_> = (0..100).map(|_| data(b"x")).collect();
+        let (listener, mut parts) = audience::audience();
+        let reading = tokio::spawn(read_aloud(Frames(frames), listener));
+        // It has had every chance to read on.
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!reading.is_finished() && parts.len() < 10, "{}", parts.len());
+        let mut heard = 0;
+        while parts.recv().await.is_some() {
+            heard += 1;
+        }
+        assert_eq!(heard, 100);
+        assert!(matches!(reading.await, Ok(Heard::Whole { total: 100, .. })));
+    }
 }

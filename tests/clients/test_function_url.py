@@ -101,6 +101,14 @@ class Urls(unittest.TestCase):
             headers.setdefault(name.lower(), []).append(value)
         return int(lines[0].split()[1]), headers, done.stdout
 
+    @staticmethod
+    def signed(url, secret):
+        """curl's arguments for a request that the key `test` signs."""
+        request = botocore.awsrequest.AWSRequest("GET", url)
+        keys = botocore.credentials.Credentials("test", secret)
+        botocore.auth.SigV4Auth(keys, "lambda", "us-east-1").add_auth(request)
+        return [text for name, value in request.headers.items() for text in ("-H", f"{name}: {value}")]
+
     def test_a_request_is_an_event(self):
         status, headers, body = self.curl(
             f"{self.web}event?a=1&a=2", "-X", "PUT", "-H", "X-Mine: me", "-b", "c=1", "-d", "{}",
@@ -158,13 +166,9 @@ class Urls(unittest.TestCase):
             status, headers, body = self.curl(url)
             self.assertEqual((status, json.loads(body)), (403, {"Message": "Forbidden"}))
             self.assertEqual(headers["x-amzn-errortype"], ["AccessDeniedException"])
-            request = botocore.awsrequest.AWSRequest("GET", f"{url}event")
-            keys = botocore.credentials.Credentials("AKIAEXAMPLE", "secret")
-            botocore.auth.SigV4Auth(keys, "lambda", "us-east-1").add_auth(request)
-            signed = [text for name, value in request.headers.items() for text in ("-H", f"{name}: {value}")]
-            status, _, body = self.curl(f"{url}event", *signed)
+            status, _, body = self.curl(f"{url}event", *self.signed(f"{url}event", "any"))
             context = json.loads(body)["requestContext"]
-            self.assertEqual((status, context["authorizer"]["iam"]["accessKey"]), (200, "AKIAEXAMPLE"))
+            self.assertEqual((status, context["authorizer"]["iam"]["accessKey"]), (200, "test"))
         finally:
             self.url("web", AuthType="NONE")
 
@@ -240,6 +244,24 @@ class Urls(unittest.TestCase):
                 curl.stdout.read()
                 # 18: the transfer ended before it was whole.
                 self.assertEqual(curl.wait(), 18)
+
+    def test_signatures_are_checked_where_that_is_asked_for(self):
+        def prepare(root):
+            put_code(root)
+            (root / "keys").write_text("[me]\naws_access_key_id = test\naws_secret_access_key = test\n")
+            (root / "keys").chmod(0o600)
+
+        live = Live(PROJECT, prepare, ("--require-signature", "keys"))
+        try:
+            made = live.client.create_function_url_config(FunctionName="web", AuthType="NONE")
+            self.assertEqual(self.curl(f"{made['FunctionUrl']}text")[2], b"text")
+            live.client.update_function_url_config(FunctionName="web", AuthType="AWS_IAM")
+            url = f"{made['FunctionUrl']}text"
+            self.assertEqual(self.curl(url)[0], 403)
+            self.assertEqual(self.curl(url, *self.signed(url, "wrong"))[0], 403)
+            self.assertEqual(self.curl(url, *self.signed(url, "test"))[2], b"text")
+        finally:
+            live.stop()
 
 
 if __name__ == "__main__":

@@ -6,15 +6,19 @@ import socket
 import unittest
 import urllib.parse
 
-from live import Live
+from live import CACHE, Live
 
-PROJECT = """
+# AWS's own runtime client, to the handlers of ours.
+VENDOR = f'[node, "{CACHE}/npm/node_modules/aws-lambda-ric/index.mjs", app.handler]'
+
+PROJECT = f"""
 schema: 1
 name: streaming
 functions:
-  stream: { runtime: nodejs20.x, handler: app.handler, code: code, timeout: 20s }
-  short: { runtime: nodejs20.x, handler: app.handler, code: code, timeout: 1s }
-  whole: { runtime: python3.12, handler: app.handler, code: code }
+  stream: {{ runtime: nodejs20.x, handler: app.handler, code: code, timeout: 20s }}
+  vendor: {{ command: {VENDOR}, handler: app.handler, code: code, timeout: 20s }}
+  short: {{ runtime: nodejs20.x, handler: app.handler, code: code, timeout: 1s }}
+  whole: {{ runtime: python3.12, handler: app.handler, code: code }}
 """
 
 # `waits` goes on when somebody who accepts its connection says so: no clock is involved.
@@ -99,15 +103,16 @@ class Streaming(unittest.TestCase):
         return body, complete
 
     def test_the_first_chunk_arrives_while_the_handler_waits(self):
-        with Gate() as gate:
-            answer = self.ask("stream", do="waits", port=gate.port)
-            self.assertEqual((answer["StatusCode"], answer["ExecutedVersion"]), (200, "$LATEST"))
-            events = iter(answer["EventStream"])
-            self.assertEqual(next(events), {"PayloadChunk": {"Payload": b"first"}})
-            gate.open()
-            self.assertEqual(next(events), {"PayloadChunk": {"Payload": b"second"}})
-            self.assertEqual(next(events), {"InvokeComplete": {}})
-            self.assertEqual(list(events), [])
+        for function in ("stream", "vendor"):
+            with self.subTest(function), Gate() as gate:
+                answer = self.ask(function, do="waits", port=gate.port)
+                self.assertEqual((answer["StatusCode"], answer["ExecutedVersion"]), (200, "$LATEST"))
+                events = iter(answer["EventStream"])
+                self.assertEqual(next(events), {"PayloadChunk": {"Payload": b"first"}})
+                gate.open()
+                self.assertEqual(next(events), {"PayloadChunk": {"Payload": b"second"}})
+                self.assertEqual(next(events), {"InvokeComplete": {}})
+                self.assertEqual(list(events), [])
 
     def test_a_plain_invoke_gets_all_of_it_at_the_end(self):
         answer = self.client.invoke(FunctionName="stream", Payload=json.dumps({"do": "large", "pieces": 2}))
@@ -115,10 +120,12 @@ class Streaming(unittest.TestCase):
         self.assertNotIn("FunctionError", answer)
 
     def test_what_goes_wrong_in_the_middle_is_told_at_the_end(self):
-        body, complete = self.told("stream", do="throws")
-        self.assertEqual((body, complete["ErrorCode"]), (b"half", "Unhandled"))
-        details = json.loads(complete["ErrorDetails"])
-        self.assertEqual((details["errorType"], details["errorMessage"]), ("TypeError", "in the middle"))
+        for function in ("stream", "vendor"):
+            with self.subTest(function):
+                body, complete = self.told(function, do="throws")
+                self.assertEqual((body, complete["ErrorCode"]), (b"half", "Unhandled"))
+                details = json.loads(complete["ErrorDetails"])
+                self.assertEqual((details["errorType"], details["errorMessage"]), ("TypeError", "in the middle"))
 
     def test_a_timeout_in_the_middle(self):
         body, complete = self.told("short", do="hangs")

@@ -77,20 +77,17 @@ fn whole(answered: Answered, tail: bool) -> Result<Answer, ApiError> {
     let reply = api::answer(answered.outcome)?;
     let mut events = BytesMut::new();
     if reply.function_error.is_none() {
-        events.extend(chunks(&reply.payload));
+        events.extend_from_slice(&chunks(&reply.payload));
     }
-    events.extend(complete(&reply, tail));
+    events.extend_from_slice(&complete(&reply, tail));
     Ok(Answer::of(200, EVENT_STREAM, events.freeze()).with("x-amz-executed-version", version))
 }
 
 fn chunks(bytes: &[u8]) -> Bytes {
     let mut events = BytesMut::new();
     for chunk in bytes.chunks(CHUNK) {
-        events.extend(event_stream::event(
-            "PayloadChunk",
-            "application/octet-stream",
-            chunk,
-        ));
+        let event = event_stream::event("PayloadChunk", "application/octet-stream", chunk);
+        events.extend_from_slice(&event);
     }
     events.freeze()
 }
