@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Owns the one lock around the records, the order of telling, and the passing of states that nobody looks at. What the
-//! fabric runs is always derived from the records ([`desired`](super::desired)) and compared with what it was told before,
+//! fabric runs is always derived from the records ([`desired`]) and compared with what it was told before,
 //! so operations only ever change records. Deliberately absent: what operations mean ([`super::registry`]) and HTTP.
 
 use std::collections::{BTreeMap, BTreeSet};

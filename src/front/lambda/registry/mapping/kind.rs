@@ -1,6 +1,6 @@
 //! What kind of event source an ARN names, and what each kind takes (spec/event-source-mapping §1.1).
 //!
-//! Owns the reading of ARNs. Deliberately absent: whether the source exists, which is asked of [`super::Outside`].
+//! Owns the reading of ARNs. Deliberately absent: whether the source exists, which is asked of `Outside`.
 
 /// A kind of event source that mappings are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
