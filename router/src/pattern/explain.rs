@@ -74,7 +74,7 @@ fn condition(condition: &Condition) -> String {
         Condition::Null => "null".to_owned(),
         Condition::Form(form) => self::form(form),
         Condition::Numeric(range) => self::range(range),
-        Condition::Cidr(text, _) => format!("in {text}"),
+        Condition::Cidr(text, _) => format!("an address in {text}"),
         Condition::Present => "present".to_owned(),
         Condition::Absent => "absent".to_owned(),
         Condition::ButTexts(texts) => but(texts.iter().map(|text| shown(text)), texts.len()),
@@ -94,7 +94,7 @@ fn form(form: &Form) -> String {
         Form::Suffix(text) => format!("a text ending in {}", shown(text)),
         Form::SuffixIgnoringCase(text) => format!("a text ending in {} in any case", shown(text)),
         Form::IgnoringCase(text) => format!("{} in any case", shown(text)),
-        Form::Wildcard(wildcard) => format!("like {}", shown(&wildcard.text)),
+        Form::Wildcard(wildcard) => format!("a text like {}", shown(&wildcard.text)),
     }
 }
 
