@@ -118,9 +118,12 @@ fn read(limits: Limits, text: &str) -> Result<Pattern, Refusal> {
         return Err(Refusal::new(at, reason));
     }
     let products = compile::products(json::read(text)?, limits.combinations)?;
-    let wanted: BTreeSet<&String> = products.iter().flat_map(|product| product.keys()).collect();
+    let wanted: BTreeSet<&str> = products
+        .iter()
+        .flat_map(|product| product.keys().map(|path| &**path))
+        .collect();
     Ok(Pattern {
-        wanted: wanted.into_iter().cloned().collect(),
+        wanted: wanted.into_iter().map(str::to_owned).collect(),
         products: products.into(),
     })
 }

@@ -3,7 +3,7 @@
 //! Octets may have leading zeros and stay decimal; IPv6 is hexadecimal groups and colons only, without a
 //! dotted tail, a zone or brackets. The two families never mix.
 
-use std::net::Ipv6Addr;
+use core::net::Ipv6Addr;
 
 /// An address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use super::text::{self, Wildcard};
 use super::{operators, path};
 
 /// Paths in order, each with its alternatives; all must hold.
-pub(super) type Product = BTreeMap<String, Arc<[Condition]>>;
+pub(super) type Product = BTreeMap<Arc<str>, Arc<[Condition]>>;
 
 const OR: &str = "$or";
 const TOO_COMPLEX: &str = "Rule is too complex - try using fewer wildcard characters or fewer repeating \
@@ -95,8 +95,9 @@ impl Compiler {
                 Value::Object(_) => self.object(products, Some(&path), value, in_or)?,
                 Value::Array(alternatives) => {
                     let conditions = leaf(at, alternatives)?;
+                    let path: Arc<str> = path.into();
                     for product in &mut *products {
-                        product.insert(path.clone(), Arc::clone(&conditions));
+                        product.insert(Arc::clone(&path), Arc::clone(&conditions));
                     }
                 }
                 _ => {

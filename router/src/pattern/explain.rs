@@ -1,5 +1,7 @@
 //! Why an event did not match, in one phrase: `eventName is MODIFY, not INSERT`.
 
+use std::sync::Arc;
+
 use super::compile::Product;
 use super::condition::{Condition, Form, Leaf};
 use super::fields::{Field, Fields};
@@ -29,13 +31,15 @@ pub(super) fn mismatch(products: &[Product], fields: &Fields<'_>) -> Option<Stri
     })
 }
 
-/// A condition that fails by itself says more than one that only fails beside others.
+/// A condition that fails by itself says more than one that only fails beside others. `exists: false` is not
+/// judged by itself: what it means depends on the elements that others chose.
 fn phrase(product: &Product, step: usize, fields: &Fields<'_>) -> String {
-    let alone = product.iter().find(|(path, conditions)| {
-        let here = fields.at(path);
-        let absent = here.is_empty() && conditions.iter().any(|c| matches!(c, Condition::Absent));
-        !absent && !here.iter().any(|field| takes(conditions, field))
-    });
+    let fails_alone = |(index, (path, conditions)): &(usize, (&Arc<str>, &Arc<[Condition]>))| {
+        let absence = conditions.iter().any(|c| matches!(c, Condition::Absent));
+        let met = fields.at(path).iter().any(|field| takes(conditions, field));
+        !met && (!absence || *index == step)
+    };
+    let alone = product.iter().enumerate().find(fails_alone).map(|(_, both)| both);
     if let Some((path, conditions)) = alone {
         return format!("{path} is {}, not {}", found(path, fields), wanted(conditions));
     }

@@ -3,7 +3,7 @@
 //! Paths are taken in order, as the reference does, with the set of memberships that the choices so far
 //! can have. `exists: false` is judged there: no leaf may be in the elements chosen so far (§3 and the hint
 //! of spec/sources/event-patterns). Arrays that no later path goes through are forgotten, so the set stays
-//! as small as one array is long.
+//! as small as one array is long (but for an event that spells one path in several ways, with dots and without).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -86,6 +86,16 @@ const PHRASES: &[(&str, &str, &str)] = &[
         r#"{"a":2,"b":3}"#,
         "b is 3, not 2 (the closest of 2 alternatives)",
     ),
+    (
+        r#"{"p":{"a":[1],"b":[{"exists":false}]},"q":[2]}"#,
+        r#"{"p":[{"a":1},{"b":1}],"q":3}"#,
+        "q is 3, not 2",
+    ),
+    (
+        r#"{"p":{"a":[1],"b":[{"exists":false}]}}"#,
+        r#"{"p":[{"a":1,"b":2},{"c":1}]}"#,
+        "p.b is 2, not absent",
+    ),
     (r#"{"a":[1]}"#, "[]", "the event is not a JSON object"),
 ];
 
