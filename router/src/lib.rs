@@ -12,6 +12,7 @@ pub mod fabric;
 pub mod journal;
 pub mod name;
 pub mod observed;
+pub mod pattern;
 pub mod retry;
 pub mod router;
 pub mod settings;
