@@ -6,7 +6,6 @@
 //! says by [`super::Registry::change_mapping`] how it went; and sources, which are asked for by [`super::Outside`].
 
 pub mod check;
-pub mod filter;
 pub mod kind;
 pub mod record;
 pub mod settings;

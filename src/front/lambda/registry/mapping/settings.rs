@@ -4,11 +4,11 @@
 //! A member that does not belong to the kind of source is refused, and so is one that exists at AWS and means nothing
 //! here. Deliberately absent: function, state and tags ([`super::record`]), and whether anything named exists.
 
+use router::pattern::Pattern;
 use scenarios::api::error::ApiError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::filter;
 use super::kind::Kind;
 use super::start::Start;
 use crate::front::lambda::model::Input;
@@ -229,10 +229,12 @@ fn filters(criteria: &Input) -> Result<Vec<String>, ApiError> {
     }
     let patterns = given.iter().map(|item| {
         let pattern = item.get("Pattern").and_then(Value::as_str).unwrap_or_default();
-        match filter::is_pattern(pattern) {
-            true => Ok(pattern.to_owned()),
-            false => Err(invalid("Invalid filter pattern definition.")),
-        }
+        Pattern::parse(pattern).map_err(|why| {
+            // AWS does not say why; this does.
+            tracing::warn!(%why, pattern, "a filter pattern was refused");
+            invalid("Invalid filter pattern definition.")
+        })?;
+        Ok(pattern.to_owned())
     });
     patterns.collect()
 }
