@@ -408,11 +408,13 @@ fn entry(action: &Action) -> Option<Entry> {
             how,
             executions,
             to,
+            why,
         } => Entry::Done {
             event: event.clone(),
             how: (*how).to_owned(),
             executions: *executions,
             to: to.clone(),
+            why: why.clone(),
         },
         Action::Configured { function, what } => Entry::Config {
             function: function.clone(),

@@ -160,6 +160,9 @@ pub enum Entry {
         executions: u32,
         /// Where its record went, or `nowhere`.
         to: String,
+        /// Why it never ran, if it could not: `there is no arn:aws:…`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
     },
     /// A record reached a sink.
     Sink {

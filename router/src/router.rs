@@ -424,12 +424,17 @@ impl Router {
         if let Lane::Reply(reply) = delivery.event.lane {
             self.actions.push_back(Action::Reply {
                 to: reply,
-                outcome: Outcome::failed(why),
+                outcome: Outcome::failed(why.clone()),
                 version: None,
             });
             to = "caller".to_owned();
         }
-        self.done(&delivery, how, to);
+        let words = match why {
+            Failure::Missing(arn) => format!("there is no {arn}"),
+            Failure::System(words) => words,
+            Failure::Function(_) | Failure::Throttled(_) => String::new(),
+        };
+        self.done_because(&delivery, how, to, Some(words));
     }
 
     fn stop(&mut self) {
@@ -454,12 +459,17 @@ impl Router {
     }
 
     fn done(&mut self, delivery: &Delivery, how: &'static str, to: String) {
+        self.done_because(delivery, how, to, None);
+    }
+
+    fn done_because(&mut self, delivery: &Delivery, how: &'static str, to: String, why: Option<String>) {
         let event = delivery.event.name.clone();
         self.actions.push_back(Action::Done {
             event,
             how,
             executions: delivery.executions,
             to,
+            why,
         });
         self.held -= delivery.event.payload.len() + delivery.last_bytes();
         if let Some(origin) = &delivery.from.origin {

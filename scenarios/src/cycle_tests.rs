@@ -59,6 +59,7 @@ fn ended(event: &Entry) -> Entry {
         how: "success".to_owned(),
         executions: 1,
         to: "nowhere".to_owned(),
+        why: None,
     }
 }
 
@@ -68,6 +69,7 @@ fn done(n: u32) -> Entry {
         how: "success".to_owned(),
         executions: 1,
         to: "nowhere".to_owned(),
+        why: None,
     }
 }
 

@@ -88,9 +88,13 @@ impl Terminal {
                 let then = after_stop(event).map_or(String::new(), |then| format!("; {then}"));
                 format!("{}  stopped{then}", short(event.path()))
             }
-            Entry::Done { event, how, to, .. } if how != "success" && to == "caller" => {
-                format!("{}  given up: {how}, its caller was told", short(event.path()))
-            }
+            Entry::Done {
+                event,
+                why: Some(why),
+                ..
+            } => format!("{}  never ran: {}", short(event.path()), escaped(why)),
+            // The line of its attempt has said all.
+            Entry::Done { to, .. } if to == "caller" => return None,
             Entry::Done { event, how, to, .. } if how != "success" => {
                 format!("{}  given up: {how}, record to {to}", short(event.path()))
             }
@@ -171,6 +175,7 @@ mod tests {
             how: "stopped".to_owned(),
             executions: 1,
             to: to.to_owned(),
+            why: None,
         }
     }
 

@@ -189,6 +189,11 @@ fn rows(lines: &[Line]) -> Vec<Row<'_>> {
                 let then = after_stop(event).unwrap_or_default().to_owned();
                 push(event.as_str(), true, "stopped".to_owned(), then);
             }
+            Entry::Done {
+                event,
+                why: Some(why),
+                ..
+            } => push(event.as_str(), true, "never ran".to_owned(), why.clone()),
             Entry::Done { event, how, to, .. } if to == "nowhere" && how != "success" => {
                 push(
                     event.as_str(),
@@ -247,6 +252,7 @@ mod tests {
                 how: "stopped".to_owned(),
                 executions: 0,
                 to: "nowhere".to_owned(),
+                why: None,
             },
         };
         let lines = [

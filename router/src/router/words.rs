@@ -121,6 +121,8 @@ pub enum Action {
         executions: u32,
         /// Where its record went.
         to: String,
+        /// Why it never ran, if it could not.
+        why: Option<String>,
     },
     /// Everything that came of an observation has ended: its events, and those that destinations made of them.
     Settle {

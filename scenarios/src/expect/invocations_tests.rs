@@ -201,6 +201,7 @@ fn a_step_tells_of_a_failure_when_no_retry_can_mend_it() {
             how: "RetriesExhausted".to_owned(),
             executions: 1,
             to: "nowhere".to_owned(),
+            why: None,
         },
     });
     assert_eq!(judged(&expect, &lines), ["E207"]);
