@@ -273,7 +273,10 @@ fn canned(answer: Vec<u8>) -> String {
 }
 
 fn clients() {
-    println!("{:<8} {:>14} {:>14} {:>8}", "handler", "8 relays", "up", "ratio");
+    println!(
+        "{:<8} {:>12} {:>12} {:>8} {:>20} {:>20} {:>16}",
+        "handler", "8 relays", "up", "ratio", "relays' CPU a call", "up's CPU a call", "of it, up itself"
+    );
     let code = code();
     let bootstrap = code.path().join("bootstrap.py");
     for (name, creation, program, arguments) in [
@@ -288,21 +291,69 @@ fn clients() {
         relays.iter_mut().for_each(Relay::let_go);
         let relays: Vec<&str> = relays.iter().map(|relay| relay.address.as_str()).collect();
         let ours = [service.up.address.as_str(); CLIENTS];
+        let own = || cpu(&[service.up.child.id()]);
         let mut samples = Vec::new();
         for round in 0..=ROUNDS {
-            let sample = (rate(&relays, "", 200), rate(&ours, "", 200));
+            let (relays, relays_cpu) = with_cpu(|| rate(&relays, "", 200));
+            let before = own();
+            let (up, up_cpu) = with_cpu(|| rate(&ours, "", 200));
+            let own = (own() - before).div_f64(up * ROUND.as_secs_f64());
             // The first round starts the environments.
             if round > 0 {
-                samples.push(sample);
+                samples.push((up / relays, relays, up, relays_cpu, up_cpu, own));
             }
         }
-        samples.sort_unstable_by(|a, b| (a.1 / a.0).total_cmp(&(b.1 / b.0)));
-        let (relays, ours) = samples[samples.len() / 2];
+        samples.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let (ratio, relays, up, relays_cpu, up_cpu, own) = samples[samples.len() / 2];
         println!(
-            "{name:<8} {relays:>12.0}/s {ours:>12.0}/s {:>7.2}×",
-            ours / relays
+            "{name:<8} {relays:>10.0}/s {up:>10.0}/s {ratio:>7.2}× {:>20} {:>20} {:>16}",
+            micros(relays_cpu),
+            micros(up_cpu),
+            micros(own)
         );
     }
+}
+
+/// A rate, and the processor time of a call in all that takes part: callers, handlers, and what is between.
+fn with_cpu(rate: impl FnOnce() -> f64) -> (f64, Duration) {
+    let before = cpu(&family());
+    let rate = rate();
+    (
+        rate,
+        (cpu(&family()) - before).div_f64(rate * ROUND.as_secs_f64()),
+    )
+}
+
+/// The processor time of processes so far.
+fn cpu(processes: &[u32]) -> Duration {
+    let ticks = |pid: &u32| -> u64 { field(*pid, 11) + field(*pid, 12) };
+    Duration::from_millis(10 * processes.iter().map(ticks).sum::<u64>())
+}
+
+/// This process and all that descend from it.
+fn family() -> Vec<u32> {
+    let all = std::fs::read_dir("/proc").expect("processes").flatten();
+    let all: Vec<u32> = all
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
+    let mut family = vec![std::process::id()];
+    let mut at = 0;
+    while let Some(parent) = family.get(at).copied() {
+        family.extend(all.iter().filter(|pid| field(**pid, 1) == u64::from(parent)));
+        at += 1;
+    }
+    family
+}
+
+/// A number of `/proc/PID/stat`, counted from what follows the name; 0 where there is none.
+fn field(pid: u32, at: usize) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+    fields
+        .split(' ')
+        .nth(at)
+        .and_then(|field| field.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Calls in a second by a caller at each address, for a round.

@@ -6,6 +6,7 @@
 
 mod concluding;
 mod extensions;
+mod freezing;
 mod lateness;
 mod telling;
 mod waits;
@@ -105,6 +106,7 @@ enum Wake {
     Dropped,
     Readable,
     Look,
+    Rested,
 }
 
 struct Actor {
@@ -123,6 +125,9 @@ struct Actor {
     farewell: Option<Instant>,
     /// It is to go on.
     thaws: bool,
+    /// It is to stand still when `rest` rings, if nothing begins before.
+    freezes: bool,
+    rest: Pin<Box<Sleep>>,
     output: Output,
     /// One timer for all limits, set anew for each.
     alarm: Pin<Box<Sleep>>,
@@ -149,8 +154,9 @@ struct Actor {
     /// Fabric time of the last dispatch, or of the preparation.
     dispatched: Timestamp,
     spawns: u32,
-    /// The most memory, in MB.
+    /// The most memory, in MB, and when it was read.
     peak: u64,
+    measured: Option<Instant>,
     last_pid: i32,
     unfinished: Unfinished,
 }
@@ -208,6 +214,8 @@ impl Actor {
             ready_told: false,
             farewell: None,
             thaws: false,
+            freezes: false,
+            rest: Box::pin(tokio::time::sleep(Duration::ZERO)),
             output: Output::default(),
             alarm: Box::pin(tokio::time::sleep(Duration::ZERO)),
             limit: Alarm::Off,
@@ -226,6 +234,7 @@ impl Actor {
             dispatched: Timestamp::default(),
             spawns: 0,
             peak: 0,
+            measured: None,
             last_pid: 0,
             unfinished: Unfinished::default(),
         }
@@ -242,6 +251,7 @@ impl Actor {
                 () = self.alarm.as_mut(), if self.limit != Alarm::Off => Wake::Rang,
                 () = dropped(&mut self.parked) => Wake::Dropped,
                 () = self.watch.as_mut(), if self.watching => Wake::Look,
+                () = self.rest.as_mut(), if self.freezes => Wake::Rested,
                 // Last, because who writes without end is always ready.
                 () = self.output.readable() => Wake::Readable,
                 news = self.crew.news() => Wake::Crew(news),
@@ -267,6 +277,7 @@ impl Actor {
                 }
                 Wake::Readable => self.drain(),
                 Wake::Look => self.look(),
+                Wake::Rested => self.rested(),
             }
             while self.machine.is_stopping() && self.child.is_none() && !self.crew.is_alive() {
                 self.exited(KILLED, &mut calls).await;
@@ -318,7 +329,7 @@ impl Actor {
                 self.note_init();
                 self.tell_runtime_ready();
                 // Also for a process that dies before it answers.
-                self.measure();
+                self.measure_again();
                 self.note_overfull();
                 self.asking = Some(reply);
                 if self.sandbox.overran() {
@@ -352,6 +363,7 @@ impl Actor {
         self.sandbox.kill();
         self.child = None;
         self.parked = None;
+        (self.freezes, self.measured) = (false, None);
         self.settle(Whose::Anybodys, calls).await;
         self.output = Output::default();
         self.take_crew_lines();
@@ -408,9 +420,8 @@ impl Actor {
                         let _ = old.send(Handout::Refused(reply));
                     }
                 }
-                Order::Freeze if self.site.spec.freeze => self.sandbox.freeze(),
-                Order::Freeze => {}
-                Order::Thaw => self.thaws = self.sandbox.is_frozen(),
+                Order::Freeze => self.freeze(),
+                Order::Thaw => (self.freezes, self.thaws) = (false, self.sandbox.is_frozen()),
                 Order::Accept => self.reply(Reply::Accepted),
                 Order::WrongId => self.reply(Reply::WrongId),
                 Order::WrongState { from, to } => self.reply(Reply::WrongState { from, to }),
@@ -427,7 +438,7 @@ impl Actor {
                 Order::Refuse(denial) => self.reply(Reply::Denied(denial)),
                 Order::Invoke(seats) => self.tell_of_invocation(&seats),
                 Order::Terminate => {
-                    self.sandbox.thaw();
+                    self.thaw();
                     terminate::terminate(self.child.as_ref());
                 }
                 Order::KillRuntime => terminate::kill(self.child.as_ref()),

@@ -200,7 +200,7 @@ impl Actor {
     }
 
     pub(super) fn tell_of_end(&mut self, seats: &[Seat], reason: Reason) {
-        self.sandbox.thaw();
+        self.thaw();
         self.tell_init_failure(reason);
         // One whose event still runs will not hear of its end in another way.
         self.tell_runtime_done(

@@ -46,8 +46,9 @@ pub fn create(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
             ..untyped(format!("Function already exist: {name}"))
         });
     }
-    let source = structure(input, "Code").cloned().unwrap_or_default();
-    let code = match code::read(&source)?.code(moment) {
+    let nowhere = Input::new();
+    let source = structure(input, "Code").unwrap_or(&nowhere);
+    let code = match code::read(source)?.code(moment) {
         Ok(code) => code,
         Err(wanted) => return Ok(Told::Wants(wanted)),
     };
