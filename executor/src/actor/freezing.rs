@@ -12,7 +12,7 @@ use super::waits::after;
 use crate::function::Pace;
 
 /// From the request for the next event to the freeze, in live pace.
-const MOMENT: Duration = Duration::from_millis(2);
+const MOMENT: Duration = Duration::from_millis(5);
 
 impl Actor {
     pub(super) fn freeze(&mut self) {
