@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
+pub mod http;
+pub mod relay;
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -80,4 +83,20 @@ pub fn percentile(samples: &mut [Duration], percent: usize) -> Duration {
 /// Microseconds, for a table.
 pub fn micros(duration: Duration) -> String {
     format!("{} µs", duration.as_micros())
+}
+
+/// How long a call takes.
+pub fn time(call: impl FnOnce()) -> Duration {
+    let began = Instant::now();
+    call();
+    began.elapsed()
+}
+
+/// The interpreter itself: a version manager's shim would be measured otherwise.
+pub fn python() -> String {
+    let asked = Command::new("python3")
+        .args(["-c", "import sys; print(sys.executable)"])
+        .output()
+        .expect("python3");
+    String::from_utf8_lossy(&asked.stdout).trim().to_owned()
 }

@@ -149,8 +149,9 @@ struct Actor {
     /// Fabric time of the last dispatch, or of the preparation.
     dispatched: Timestamp,
     spawns: u32,
-    /// The most memory, in MB.
+    /// The most memory, in MB, and when it was read.
     peak: u64,
+    measured: Option<Instant>,
     last_pid: i32,
     unfinished: Unfinished,
 }
@@ -228,6 +229,7 @@ impl Actor {
             dispatched: Timestamp::default(),
             spawns: 0,
             peak: 0,
+            measured: None,
             last_pid: 0,
             unfinished: Unfinished::default(),
         }
@@ -320,7 +322,7 @@ impl Actor {
                 self.note_init();
                 self.tell_runtime_ready();
                 // Also for a process that dies before it answers.
-                self.measure();
+                self.measure_again();
                 self.note_overfull();
                 self.asking = Some(reply);
                 if self.sandbox.overran() {
@@ -364,6 +366,7 @@ impl Actor {
         self.sandbox.kill();
         self.child = None;
         self.parked = None;
+        self.measured = None;
         self.settle(Whose::Anybodys, calls).await;
         self.output = Output::default();
         self.take_crew_lines();

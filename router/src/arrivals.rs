@@ -29,6 +29,8 @@ struct Queue {
     waiting: VecDeque<Input>,
     bytes: usize,
     closed: bool,
+    /// How many wait for room. To wake nobody costs a system call, too.
+    senders: usize,
 }
 
 /// Why an input was not let in.
@@ -74,11 +76,14 @@ impl Arrivals {
     pub fn send(&self, input: Input) -> Result<(), Refused> {
         let bytes = input.bytes();
         let full = |queue: &mut Queue| !queue.closed && !self.has_room(queue, bytes);
-        let queue = self
+        let mut queue = self.queue();
+        queue.senders += 1;
+        let mut queue = self
             .0
             .room
-            .wait_while(self.queue(), full)
+            .wait_while(queue, full)
             .unwrap_or_else(PoisonError::into_inner);
+        queue.senders -= 1;
         self.enter(queue, input)
     }
 
@@ -87,10 +92,13 @@ impl Arrivals {
         let mut queue = self.queue();
         let input = queue.waiting.pop_front()?;
         queue.bytes -= input.bytes();
+        let waiting = queue.senders > 0;
         drop(queue);
         // One is enough: whoever is too large for the room there is fits when the queue is empty, and each that gets
         // in is taken in turn.
-        self.0.room.notify_one();
+        if waiting {
+            self.0.room.notify_one();
+        }
         Some(input)
     }
 

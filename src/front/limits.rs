@@ -103,7 +103,9 @@ impl Room {
                 .ok(),
             false => None,
         };
-        match collect(body, limit).await? {
+        // What is large has its room, and is not moved as it grows.
+        let ahead = told.filter(|_| room.is_some()).unwrap_or_default();
+        match collect(body, limit, ahead).await? {
             Some(body) => Ok(Held {
                 body,
                 // What Invoke brings is the fabric's from here on, which has a bound of its own.
@@ -114,8 +116,8 @@ impl Room {
     }
 }
 
-/// The bytes of a body, or nothing where it has more than `limit`.
-async fn collect(mut body: Incoming, limit: usize) -> Result<Option<Bytes>, Fault> {
+/// The bytes of a body, or nothing where it has more than `limit`; memory for `ahead` bytes is taken at once.
+async fn collect(mut body: Incoming, limit: usize, ahead: usize) -> Result<Option<Bytes>, Fault> {
     let mut all = BytesMut::new();
     let mut first = None;
     let mut size = 0;
@@ -134,6 +136,7 @@ async fn collect(mut body: Incoming, limit: usize) -> Result<Option<Bytes>, Faul
             // Most bodies are one piece, which is not copied.
             (true, None) if all.is_empty() => first = Some(piece),
             (true, _) => {
+                all.reserve(ahead.saturating_sub(all.len()));
                 all.extend_from_slice(&first.take().unwrap_or_default());
                 all.extend_from_slice(&piece);
             }

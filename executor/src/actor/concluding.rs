@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use router::event::Outcome;
+use tokio::time::Instant;
 
 use super::{Actor, Measure};
 use crate::environment::{Answer, Conclusion};
@@ -15,6 +16,9 @@ use crate::function::Pace;
 use crate::report::Report;
 use crate::site::{Done, Figures, What, tell};
 use crate::verdict::result;
+
+/// For so long, the highest memory counts as known. The [watch](super::watching) looks no more often.
+const LATELY: Duration = Duration::from_millis(5);
 
 impl Actor {
     pub(super) fn wants_tail(&self) -> bool {
@@ -27,6 +31,16 @@ impl Actor {
 
     pub(super) fn measure(&mut self) {
         self.peak = self.sandbox.peak().div_ceil(1 << 20);
+        self.measured = Some(Instant::now());
+    }
+
+    /// As [`measure`](Self::measure), unless that was a moment ago: reading takes a tenth of a quick invocation's time,
+    /// and what it touches in a moment is little.
+    pub(super) fn measure_again(&mut self) {
+        let lately = self.measured.is_some_and(|at| at.elapsed() < LATELY);
+        if self.site.pace == Pace::Virtual || !lately {
+            self.measure();
+        }
     }
 
     pub(super) fn conclude(&mut self, conclusion: Conclusion) {

@@ -1,11 +1,12 @@
 //! The store itself: what is kept, where, and that it is whole.
 //!
-//! Owns the directory's layout ([`super`] draws it) and that things appear and go at once. Deliberately absent: what a
-//! package may contain.
+//! Owns the directory's layout ([`super`] draws it) and that things appear and go at once. A killed process loses nothing
+//! that was kept; a machine without power may, as it may lose the records: nobody who uploads code waits for the disk.
+//! Deliberately absent: what a package may contain.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, Permissions};
-use std::io::{self, Write};
+use std::fs::{self, Permissions};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -152,7 +153,7 @@ impl CodeStore {
                 let (bytes, code) = (whole.join(ZIP), whole.join(CODE));
                 fs::create_dir(&code).map_err(at(&code))?;
                 unzip::unpack(zip, &code, UNZIPPED_LIMIT)?;
-                write_through(&bytes, zip).map_err(at(&bytes))
+                fs::write(&bytes, zip).map_err(at(&bytes))
             })?;
         }
         Ok(package)
@@ -171,9 +172,7 @@ impl CodeStore {
         match fs::rename(&whole, place) {
             // Another thread was faster with the same content.
             Err(_) if place.is_dir() => Ok(()),
-            renamed => renamed
-                .and_then(|()| File::open(&self.root)?.sync_all())
-                .map_err(at(place)),
+            renamed => renamed.map_err(at(place)),
         }
     }
 
@@ -192,12 +191,6 @@ impl CodeStore {
         }
         Ok(list)
     }
-}
-
-fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 #[cfg(test)]

@@ -51,12 +51,12 @@ impl Store {
         let path = directory.join("lambda.sqlite");
         let failed = || format!("failed to open {}", path.display());
         let database = Connection::open(&path).with_context(failed)?;
-        database
-            .pragma_update(None, "journal_mode", "wal")
-            .with_context(failed)?;
-        database
-            .pragma_update(None, "synchronous", "normal")
-            .with_context(failed)?;
+        // Making the file is nothing to wait for the disk for: ten times, at every first start.
+        for (setting, value) in [("synchronous", "off"), ("journal_mode", "wal")] {
+            database
+                .pragma_update(None, setting, value)
+                .with_context(failed)?;
+        }
         let version: i64 = database
             .pragma_query_value(None, "user_version", |row| row.get(0))
             .with_context(failed)?;
@@ -66,10 +66,15 @@ impl Store {
                 path.display()
             );
         }
-        let table = "CREATE TABLE IF NOT EXISTS records (kind TEXT, name TEXT, record TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID";
-        database.execute(table, []).with_context(failed)?;
+        if version == 0 {
+            let table = "CREATE TABLE IF NOT EXISTS records (kind TEXT, name TEXT, record TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID";
+            database.execute(table, []).with_context(failed)?;
+            database
+                .pragma_update(None, "user_version", VERSION)
+                .with_context(failed)?;
+        }
         database
-            .pragma_update(None, "user_version", VERSION)
+            .pragma_update(None, "synchronous", "normal")
             .with_context(failed)?;
         Ok(Store { database, path })
     }

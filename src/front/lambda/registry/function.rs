@@ -47,8 +47,9 @@ pub fn create(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
             ..untyped(format!("Function already exist: {name}"))
         });
     }
-    let source = structure(input, "Code").cloned().unwrap_or_default();
-    let code = match code::read(moment, &source)?.code(moment) {
+    let nowhere = Input::new();
+    let source = structure(input, "Code").unwrap_or(&nowhere);
+    let code = match code::read(moment, source)?.code(moment) {
         Ok(code) => code,
         Err(wanted) => return Ok(Told::Wants(wanted)),
     };

@@ -21,11 +21,12 @@ const PAGE: usize = 50;
 /// PublishLayerVersion.
 pub fn publish(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> Outcome {
     let layer = named(moment, input)?.to_owned();
-    let content = structure(input, "Content").cloned().unwrap_or_default();
-    if text(&content, "S3ObjectStorageMode").is_some_and(|mode| mode != "COPY") {
+    let nowhere = Input::new();
+    let content = structure(input, "Content").unwrap_or(&nowhere);
+    if text(content, "S3ObjectStorageMode").is_some_and(|mode| mode != "COPY") {
         return Err(not_offered("S3ObjectStorageMode REFERENCE (`Content`)"));
     }
-    let package = match code::read(moment, &content)?.code(moment) {
+    let package = match code::read(moment, content)?.code(moment) {
         Ok(Code::Package(package)) => package,
         Ok(Code::Folder(_)) => {
             let what = format!("A folder as a layer (S3Bucket {})", code::HOT_RELOAD);
