@@ -58,6 +58,17 @@ impl Reload {
         }
     }
 
+    /// Watches a folder no longer, if no function's code lies there any more.
+    pub fn unwatch(&self, folder: &Path, functions: &Functions) {
+        if functions.code().iter().any(|code| code.folder == folder) {
+            return;
+        }
+        if let Some(watcher) = &mut *self.watcher() {
+            // It may never have been watched.
+            let _ = watcher.unwatch(folder);
+        }
+    }
+
     fn watcher(&self) -> MutexGuard<'_, Option<RecommendedWatcher>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

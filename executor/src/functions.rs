@@ -4,9 +4,9 @@
 //! running ones finish on what they began with and idle ones end (spec/lambda §3.1, Recycling). Deliberately absent:
 //! environments; the executor's thread hears that something was defined, and looks here again before each invocation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use router::event::{Failure, Outcome};
 use router::name::FunctionVersion;
@@ -25,6 +25,8 @@ pub struct Functions(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     sites: Mutex<BTreeMap<FunctionVersion, Arc<Site>>>,
+    /// Every site that was ever defined and may still be run.
+    alive: Mutex<Vec<Weak<Site>>>,
     provisioned: Mutex<BTreeMap<FunctionVersion, Provisioned>>,
     options: Options,
     voice: Voice,
@@ -57,6 +59,7 @@ impl Functions {
     pub(crate) fn none(options: Options, voice: Voice) -> Self {
         Functions(Arc::new(Shared {
             sites: Mutex::default(),
+            alive: Mutex::default(),
             provisioned: Mutex::default(),
             options,
             voice,
@@ -110,6 +113,16 @@ impl Functions {
         self.sites().values().map(|site| site.spec.clone()).collect()
     }
 
+    /// The folders of code and of layers that environments run, or may: also of functions that were removed or replaced,
+    /// until the last of their environments is gone.
+    pub fn folders(&self) -> BTreeSet<PathBuf> {
+        let mut alive = self.0.alive.lock().unwrap_or_else(PoisonError::into_inner);
+        alive.retain(|site| site.strong_count() > 0);
+        let sites = alive.iter().filter_map(Weak::upgrade);
+        let folders = sites.flat_map(|site| [Some(site.spec.code.clone()), site.spec.opt.clone()]);
+        folders.flatten().collect()
+    }
+
     /// Where the code of each lies.
     pub fn code(&self) -> Vec<Code> {
         let code = |(function, site): (&FunctionVersion, &Arc<Site>)| Code {
@@ -153,7 +166,12 @@ impl Functions {
             credentials: options.credentials.clone(),
             voice: self.0.voice.clone(),
         };
-        self.sites().insert(site.spec.function_version(), Arc::new(site));
+        let site = Arc::new(site);
+        let mut alive = self.0.alive.lock().unwrap_or_else(PoisonError::into_inner);
+        alive.retain(|site| site.strong_count() > 0);
+        alive.push(Arc::downgrade(&site));
+        drop(alive);
+        self.sites().insert(site.spec.function_version(), site);
         Ok(())
     }
 

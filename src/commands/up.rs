@@ -165,7 +165,7 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     let entrance = Entrance::new(arrivals.clone(), reactor.doorbell());
     let opened = open_sources(project, ready)?;
     let reload = Reload::default();
-    let plane = start::plane(start::Start {
+    let control = start::plane(start::Start {
         data: &args.data_dir,
         endpoint: format!("http://{address}"),
         seed,
@@ -180,12 +180,11 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         entrance: entrance.clone(),
         reload: reload.clone(),
     })?;
-    let plane = Arc::new(plane);
     let replies = Replies::default();
     let color = super::colors(std::io::stdout().is_terminal());
     let screen = Screen::start()?;
     let shared = Gateway {
-        plane: Arc::clone(&plane),
+        plane: control.plane.clone(),
         entrance: entrance.clone(),
         replies: replies.clone(),
         refusals: Refusals::new(color, screen.pen()),
@@ -224,13 +223,10 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         functions: names.clone(),
     });
     fabric.journal.flush();
-    let passing = Arc::clone(&plane);
-    reactor.spawn(async move {
-        if let Err(error) = passing.begin().await {
-            tracing::error!(%error.body, "functions of the API are not there");
-        }
-        passing.pass().await;
-    });
+    for note in &control.notes {
+        talk!("note: {note}");
+    }
+    control.begin()?;
     // Last of all: what a source tells is remembered as told.
     let hosts = start_hosts(opened, seed, &entrance, &mut fabric.hands)?;
     screen.pen().write(&format!(

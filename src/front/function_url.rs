@@ -81,7 +81,8 @@ async fn serve(gateway: &Gateway, id: &str, target: &Target, request: &Request) 
         function,
         alias,
         &event.into(),
-    )?;
+    )
+    .await?;
     let order = Order {
         function,
         qualifier: alias,

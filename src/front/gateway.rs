@@ -43,7 +43,7 @@ use super::{function_url, lambda, sts};
 /// What every connection shares.
 pub struct Gateway {
     /// The functions.
-    pub plane: Arc<Plane>,
+    pub plane: Plane,
     /// The way into the fabric.
     pub entrance: Entrance,
     /// Callers that wait.

@@ -8,6 +8,7 @@
 //!
 //! Deliberately absent: sockets.
 
+mod bring;
 pub mod call;
 mod declared;
 mod desired;
@@ -15,6 +16,7 @@ pub mod directory;
 mod download;
 mod event_stream;
 pub mod invoke;
+mod keeper;
 mod model;
 mod name;
 pub mod plane;
@@ -60,7 +62,7 @@ async fn control(gateway: &Gateway, request: &Request) -> Result<Answer, ApiErro
     if let Some(member) = input.keys().find(|member| !served.reads(member)) {
         return Err(registry::not_offered(&format!("{member} of {name}")));
     }
-    match gateway.plane.run(served, &input).await? {
+    match gateway.plane.run(served, input).await? {
         Told::Answer {
             status,
             body: Some(body),

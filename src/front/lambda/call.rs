@@ -22,6 +22,9 @@ use super::plane::send;
 use super::registry::conflict;
 use crate::front::gateway::{Gateway, call_name};
 
+/// The state of a version that could not be run.
+const FAILED: &str = "Failed";
+
 /// What is to run, checked.
 pub struct Order<'a> {
     /// The function.
@@ -59,14 +62,19 @@ pub enum Heard {
 ///
 /// # Errors
 /// The error to answer with.
-pub fn admit(
+pub async fn admit(
     gateway: &Gateway,
     kind: InvocationType,
     function: &FunctionName,
     qualifier: Option<&str>,
     body: &Bytes,
 ) -> Result<Payload, ApiError> {
-    let found = gateway.plane.directory.find(function, qualifier);
+    let mut found = gateway.plane.directory.find(function, qualifier);
+    if found == Found::Hindered(FAILED) {
+        // What could not be run may be there again, such as a folder.
+        gateway.plane.mend(function).await;
+        found = gateway.plane.directory.find(function, qualifier);
+    }
     let asked = api::Call {
         kind,
         function,

@@ -1,7 +1,9 @@
 //! Functions of the project file as records: the same objects as those of the API.
 //!
 //! Each start declares them anew: code and configuration are the file's again, while versions, aliases and all else that
-//! was made of them by the API stay. One that the file no longer declares is gone. Owns that rule.
+//! was made of them by the API stay. What the API made stands back while the file declares a function of its name, and is
+//! there again when it does not; what the API made of a function of the file waits for the file to declare it again.
+//! Owns that rule.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +23,7 @@ use super::registry::{Ids, Place, Registry};
 /// The role of a function of the project file, which needs none.
 const ROLE: &str = "triggerfish-project";
 
-/// Takes the project's functions in, and out those that it no longer has.
+/// Takes the project's functions in, and out those that it no longer has. Answers what there is to tell of it.
 pub fn take(
     registry: &mut Registry,
     specs: &[FunctionSpec],
@@ -29,24 +31,34 @@ pub fn take(
     place: &Place,
     now: Timestamp,
     ids: &mut Ids,
-) {
+) -> Vec<String> {
+    let mut notes = Vec::new();
     let declared: BTreeSet<&FunctionName> = specs.iter().map(|spec| &spec.name).collect();
     let gone = registry
         .functions
         .values()
         .filter(|record| record.declared && !declared.contains(&record.name));
-    let gone: Vec<FunctionName> = gone.map(|record| record.name.clone()).collect();
-    gone.iter().for_each(|name| registry.remove(name));
+    for record in gone.cloned().collect::<Vec<_>>() {
+        notes.extend(retire(registry, record));
+    }
     for spec in specs {
         let Some(settings) = settings.get(&spec.name) else {
             continue;
         };
         let latest = latest(spec, settings, place, now, ids);
-        let mut record = match registry.functions.get(&spec.name) {
-            Some(record) => Record {
-                latest,
-                ..record.clone()
-            },
+        let kept = registry.functions.get(&spec.name).cloned();
+        let mut record = match kept {
+            Some(mut record) => {
+                let own = std::mem::replace(&mut record.latest, latest);
+                if !record.declared {
+                    notes.push(format!(
+                        "{}, made by the API, stands back while the project file declares it",
+                        spec.name
+                    ));
+                    record.own = Some(Box::new(own));
+                }
+                record
+            }
             None => Record::new(spec.name.clone(), latest),
         };
         record.declared = true;
@@ -59,6 +71,27 @@ pub fn take(
         }
         registry.insert(record);
     }
+    notes
+}
+
+/// Takes out a function that the file no longer declares: to what the API made, or to rest.
+fn retire(registry: &mut Registry, mut record: Record) -> Option<String> {
+    let name = record.name.clone();
+    if let Some(own) = record.own.take() {
+        record.latest = *own;
+        (record.declared, record.retry_delays) = (false, None);
+        registry.insert(record);
+        return Some(format!(
+            "{name} is the API's again: the project file no longer declares it"
+        ));
+    }
+    if record.has_more_than_declared() {
+        registry.put_to_rest(record);
+        let note = "is not in the project file: what the API made of it waits until it is again";
+        return Some(format!("{name} {note}"));
+    }
+    registry.remove(&name);
+    None
 }
 
 fn latest(

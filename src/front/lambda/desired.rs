@@ -3,6 +3,7 @@
 //! Owns the translation from AWS's words into ours. Pure, but for where packages lie. Deliberately absent: telling.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub struct Desired {
     pub specs: BTreeMap<Version, (FunctionSpec, u64)>,
     /// When environments were last asked for, by the version that they are of.
     pub provisioned: BTreeMap<Version, Timestamp>,
+    /// Versions whose layers cannot be merged, and why.
+    pub problems: BTreeMap<Version, String>,
 }
 
 /// Virtual time that an invocation takes; nothing is virtual where the API is.
@@ -38,13 +41,19 @@ pub fn of(record: &Record, store: &CodeStore) -> Desired {
         .revisions()
         .filter_map(|(version, revision)| Some((version.parse().ok()?, revision)));
     let versions: Vec<(Version, &Revision)> = versions.collect();
-    let specs = versions.iter().map(|(version, revision)| {
+    let (mut specs, mut problems) = (BTreeMap::new(), BTreeMap::new());
+    for (version, revision) in &versions {
         let (config, code, generation) = revision.serving();
-        (
+        // Merged before the record was changed, so this only looks where.
+        let opt = store.opt(&config.layer_packages()).unwrap_or_else(|error| {
+            problems.insert(*version, format!("its layers cannot be merged: {error}"));
+            None
+        });
+        specs.insert(
             *version,
-            (spec(record, *version, config, code, store), generation),
-        )
-    });
+            (spec(record, *version, config, code, opt, store), generation),
+        );
+    }
     let provisioned = record.provisioned.iter().filter_map(|(qualifier, provisioned)| {
         Some((
             record.resolve(Some(qualifier))?.0.parse().ok()?,
@@ -66,8 +75,9 @@ pub fn of(record: &Record, store: &CodeStore) -> Desired {
             asynchronous: asynchronous(record),
             allows_loops: !record.terminates_loops,
         },
-        specs: specs.collect(),
+        specs,
         provisioned: provisioned.collect(),
+        problems,
     }
 }
 
@@ -167,7 +177,14 @@ fn destination(arn: &str) -> Destination {
     }
 }
 
-fn spec(record: &Record, version: Version, config: &Config, code: &Code, store: &CodeStore) -> FunctionSpec {
+fn spec(
+    record: &Record,
+    version: Version,
+    config: &Config,
+    code: &Code,
+    opt: Option<PathBuf>,
+    store: &CodeStore,
+) -> FunctionSpec {
     FunctionSpec {
         name: record.name.clone(),
         version,
@@ -177,8 +194,7 @@ fn spec(record: &Record, version: Version, config: &Config, code: &Code, store: 
             Code::Package(package) => store.folder(package),
             Code::Folder(path) => path.clone(),
         },
-        // Merged before the record was changed, so this only looks where.
-        opt: store.opt(&config.layer_packages()).ok().flatten(),
+        opt,
         memory: config.memory,
         ephemeral_storage: config.ephemeral_storage,
         logging: logging(&config.logging),

@@ -142,7 +142,7 @@ async fn carry_out(gateway: &Gateway, invoke: Invoke, number: u64) -> Result<Ans
         .check_place(&plane.place.region, &plane.place.account)?;
     let function = FunctionName::new(invoke.function.name.as_str());
     let qualifier = invoke.function.qualifier.as_deref();
-    let payload = call::admit(gateway, invoke.kind, &function, qualifier, &invoke.body)?;
+    let payload = call::admit(gateway, invoke.kind, &function, qualifier, &invoke.body).await?;
     let order = Order {
         function: &function,
         qualifier,

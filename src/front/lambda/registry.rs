@@ -10,6 +10,7 @@
 
 pub mod account;
 pub mod alias;
+pub mod changes;
 pub mod code;
 pub mod concurrency;
 pub mod config;
@@ -46,11 +47,13 @@ use serde_json::Value;
 
 use super::model::Input;
 use crate::front::code::Package;
+pub use changes::{Changes, Row};
 pub use input::{check_publish_to, check_revision, named, number, page, structure, text, truth};
 use layer_record::LayerRecord;
 use mapping::Mapping;
 pub use moment::{Brought, CODE_PATH, EventSource, Ids, Moment, Outside, Place, Wanted};
 pub use record::Record;
+use record::Revision;
 pub use refusal::{conflict, invalid, not_offered, untyped};
 
 /// Everything that the control plane knows.
@@ -62,9 +65,9 @@ pub struct Registry {
     pub layers: BTreeMap<String, LayerRecord>,
     /// The event source mappings, by their ids.
     pub mappings: BTreeMap<String, Mapping>,
-    changed: BTreeSet<FunctionName>,
-    changed_layers: BTreeSet<String>,
-    changed_mappings: BTreeSet<String>,
+    /// Functions that the project file declared once and does not now, with what the API made of them.
+    pub dormant: BTreeMap<FunctionName, Record>,
+    changed: Changes,
 }
 
 /// What an operation comes to.
@@ -113,9 +116,8 @@ impl Registry {
 
     /// The record of a function, which is changed thereby.
     pub fn change(&mut self, name: &FunctionName) -> Option<&mut Record> {
-        let record = self.functions.get_mut(name)?;
-        self.changed.insert(name.clone());
-        Some(record)
+        self.changed.function(&self.functions, name);
+        self.functions.get_mut(name)
     }
 
     /// As [`Registry::change`], if there is something to change.
@@ -125,47 +127,59 @@ impl Registry {
 
     /// Takes in a new function, or one that was changed.
     pub fn insert(&mut self, record: Record) {
-        self.changed.insert(record.name.clone());
+        self.changed.function(&self.functions, &record.name);
         self.functions.insert(record.name.clone(), record);
+    }
+
+    /// Lets a function rest: it is kept and neither listed nor run.
+    pub fn put_to_rest(&mut self, record: Record) {
+        self.functions.remove(&record.name);
+        self.dormant.insert(record.name.clone(), record);
     }
 
     /// Forgets a function.
     pub fn remove(&mut self, name: &FunctionName) {
-        self.changed.insert(name.clone());
+        self.changed.function(&self.functions, name);
         self.functions.remove(name);
     }
 
-    /// The functions that are others than when this was asked last; those that are not there were deleted.
-    pub fn take_changed(&mut self) -> BTreeSet<FunctionName> {
+    /// What is other than when this was asked last.
+    pub fn take_changed(&mut self) -> Changes {
         std::mem::take(&mut self.changed)
     }
 
-    /// The layers that are others than when this was asked last.
-    pub fn take_changed_layers(&mut self) -> BTreeSet<String> {
-        std::mem::take(&mut self.changed_layers)
+    /// Every version that there is, also of functions that stand back for the project file.
+    fn all_revisions(&self) -> impl Iterator<Item = &Revision> {
+        let records = self.functions.values().chain(self.dormant.values());
+        records.flat_map(|record| {
+            let versions = record.revisions().map(|(_, revision)| revision);
+            versions.chain(record.own.as_deref())
+        })
     }
 
     /// The packages that functions use, and those of layers.
     pub fn packages(&self) -> BTreeSet<Package> {
-        let revisions = self.functions.values().flat_map(Record::revisions);
-        let used = revisions.flat_map(|(_, revision)| revision.packages());
+        let used = self.all_revisions().flat_map(Revision::packages);
         let layers = self.layers.values().flat_map(LayerRecord::packages);
         used.chain(layers).collect()
     }
 
     /// The lists of layers that functions use.
     pub fn layer_lists(&self) -> BTreeSet<Vec<Package>> {
-        let revisions = self.functions.values().flat_map(Record::revisions);
-        let lists = revisions.flat_map(|(_, revision)| revision.layer_lists());
+        let lists = self.all_revisions().flat_map(Revision::layer_lists);
         lists.filter(|list| !list.is_empty()).collect()
     }
 
     /// Lets everything happen that was to happen by `now`: functions become active, updates complete, mappings are
     /// enabled, disabled or gone.
     pub fn settle(&mut self, now: Timestamp, ids: &mut Ids) {
-        for (name, record) in &mut self.functions {
-            if record.settle(now, ids) {
-                self.changed.insert(name.clone());
+        let due = self
+            .functions
+            .values()
+            .filter(|record| record.next_deadline().is_some_and(|due| due <= now));
+        for name in due.map(|record| record.name.clone()).collect::<Vec<_>>() {
+            if let Some(record) = self.change(&name) {
+                record.settle(now, ids);
             }
         }
         self.settle_mappings(now);

@@ -1,9 +1,12 @@
 //! The control plane of a run: what the data directory has, and what the project file declares.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use anyhow::{Context, Result};
+use crossbeam_channel::Receiver;
 use executor::Functions;
 use router::name::{FunctionName, Seed};
 use router::settings::Function;
@@ -12,7 +15,10 @@ use scenarios::clock::system_now;
 use scenarios::hands::Entrance;
 
 use super::declared;
-use super::plane::{Parts, Plane};
+use super::desired;
+use super::directory::Directory;
+use super::keeper::{Job, Keeper};
+use super::plane::{Plane, Shared};
 use super::registry::record::Record;
 use super::registry::{Ids, Place, Registry};
 use super::store::{Kind, Store};
@@ -44,12 +50,12 @@ pub struct Start<'a> {
 ///
 /// # Errors
 /// The data directory cannot be read or written.
-pub fn plane(start: Start<'_>) -> Result<Plane> {
+pub fn plane(start: Start<'_>) -> Result<Ready> {
     let directory = start.data.join("lambda");
     let failed = || format!("failed to use {}", directory.display());
     std::fs::create_dir_all(&directory).with_context(failed)?;
     let code = CodeStore::open(directory.join("code")).with_context(failed)?;
-    let store = Store::open(&directory)?;
+    let mut store = Store::open(&directory)?;
     let place = Place {
         region: REGION.to_owned(),
         account: ACCOUNT.to_owned(),
@@ -66,8 +72,10 @@ pub fn plane(start: Start<'_>) -> Result<Plane> {
     for mapping in store.load(Kind::Mapping)? {
         registry.insert_mapping(mapping);
     }
+    // All of that is kept already.
+    registry.take_changed();
     let specs = start.functions.specs();
-    declared::take(
+    let notes = declared::take(
         &mut registry,
         &specs,
         &start.settings,
@@ -75,6 +83,8 @@ pub fn plane(start: Start<'_>) -> Result<Plane> {
         system_now(),
         &mut ids,
     );
+    let changes = registry.take_changed();
+    store.save(&registry.rows(&changes)?)?;
     // Nothing runs yet that could use what no record names.
     let merged = registry.layer_lists();
     let merged = merged
@@ -83,16 +93,58 @@ pub fn plane(start: Start<'_>) -> Result<Plane> {
         .collect();
     code.keep_only(&registry.packages(), &merged)
         .with_context(failed)?;
-    Ok(Plane::new(Parts {
+    let directory = Directory::default();
+    let known = specs.iter().filter_map(|spec| registry.functions.get(&spec.name));
+    let told = known
+        .map(|record| (record.name.clone(), desired::of(&record.as_declared(), &code)))
+        .collect();
+    registry
+        .functions
+        .values()
+        .for_each(|record| directory.note(record));
+    let shared = Arc::new(Shared {
         place,
-        code,
+        code: Arc::new(code),
+        directory,
         world: start.world,
+        bringing: AtomicUsize::new(0),
+    });
+    let (ask, jobs) = Keeper::jobs();
+    let keeper = Keeper {
+        shared: Arc::clone(&shared),
         registry,
         ids,
         store,
-        told: specs.into_iter().map(|spec| spec.name).collect(),
+        told,
         functions: start.functions,
         entrance: start.entrance,
         reload: start.reload,
-    }))
+        retired: BTreeSet::new(),
+    };
+    Ok(Ready {
+        plane: Plane::new(shared, ask),
+        keeper,
+        jobs,
+        notes,
+    })
+}
+
+/// A control plane whose keeper has not begun.
+pub struct Ready {
+    /// The front's part of it.
+    pub plane: Plane,
+    /// What there is to tell of the project file and what earlier runs have left.
+    pub notes: Vec<String>,
+    keeper: Keeper,
+    jobs: Receiver<Job>,
+}
+
+impl Ready {
+    /// Begins: router and executor hear of every function that they do not know.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub fn begin(self) -> std::io::Result<()> {
+        self.keeper.start(self.jobs)
+    }
 }

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use rusqlite::{Connection, params};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use super::registry::Row;
 
 /// The form of the database; another one is refused.
 const VERSION: i64 = 1;
@@ -105,28 +106,32 @@ impl Store {
         .collect()
     }
 
-    /// Keeps a record, or forgets it.
+    /// Keeps records, or forgets those that are gone: all of them or, if it fails, none.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn save<T: Serialize>(&self, kind: Kind, name: &str, record: Option<&T>) -> Result<()> {
-        let failed = || format!("failed to write {}", self.path.display());
-        match record {
-            Some(record) => {
-                let record = serde_json::to_string(record).with_context(failed)?;
-                let insert = "INSERT OR REPLACE INTO records (kind, name, record) VALUES (?1, ?2, ?3)";
-                self.database
-                    .execute(insert, params![kind.word(), name, record])
-                    .with_context(failed)?;
-            }
-            None => {
-                let delete = "DELETE FROM records WHERE kind = ?1 AND name = ?2";
-                self.database
-                    .execute(delete, params![kind.word(), name])
-                    .with_context(failed)?;
-            }
+    pub fn save(&mut self, rows: &[Row]) -> Result<()> {
+        let path = self.path.clone();
+        let failed = || format!("failed to write {}", path.display());
+        if rows.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let all = self.database.transaction().with_context(failed)?;
+        for row in rows {
+            let (kind, name) = (row.kind.word(), &row.name);
+            let done = match &row.record {
+                Some(record) => all.execute(
+                    "INSERT OR REPLACE INTO records (kind, name, record) VALUES (?1, ?2, ?3)",
+                    params![kind, name, record],
+                ),
+                None => all.execute(
+                    "DELETE FROM records WHERE kind = ?1 AND name = ?2",
+                    params![kind, name],
+                ),
+            };
+            done.with_context(failed)?;
+        }
+        all.commit().with_context(failed)
     }
 }
 
@@ -138,11 +143,19 @@ mod tests {
     #[test]
     fn records_survive_and_another_version_is_refused() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path()).unwrap();
-        store.save(Kind::Function, "a", Some(&1)).unwrap();
-        store.save(Kind::Function, "b", Some(&2)).unwrap();
-        store.save(Kind::Layer, "a", Some(&3)).unwrap();
-        store.save::<i32>(Kind::Function, "a", None).unwrap();
+        let mut store = Store::open(directory.path()).unwrap();
+        let row = |kind, name: &str, record: Option<&str>| Row {
+            kind,
+            name: name.to_owned(),
+            record: record.map(str::to_owned),
+        };
+        let rows = [
+            row(Kind::Function, "a", Some("1")),
+            row(Kind::Function, "b", Some("2")),
+            row(Kind::Layer, "a", Some("3")),
+        ];
+        store.save(&rows).unwrap();
+        store.save(&[row(Kind::Function, "a", None)]).unwrap();
         drop(store);
         let store = Store::open(directory.path()).unwrap();
         assert_eq!(store.load::<i32>(Kind::Function).unwrap(), [2]);

@@ -240,10 +240,10 @@ pub fn delete(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
 /// # Errors
 /// It is being made or updated.
 pub fn check_idle(moment: &Moment<'_>, record: &Record) -> Result<(), ApiError> {
-    if let Some(state) = record.latest.hinders() {
-        return Err(conflict(format!(
-            "The operation cannot be performed at this time. The function is currently in the following state: {state}"
-        )));
+    if record.latest.is_pending() {
+        return Err(conflict(
+            "The operation cannot be performed at this time. The function is currently in the following state: Pending",
+        ));
     }
     match record.latest.update {
         Update::InProgress { .. } => {

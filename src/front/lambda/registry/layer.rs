@@ -135,14 +135,14 @@ impl Registry {
 
     /// The record of a layer, which is changed thereby, and made if it is new.
     pub fn change_layer(&mut self, layer: &str) -> &mut LayerRecord {
-        self.changed_layers.insert(layer.to_owned());
+        self.changed.layer(&self.layers, layer);
         let new = || LayerRecord::new(layer);
         self.layers.entry(layer.to_owned()).or_insert_with(new)
     }
 
     /// Takes in a layer that was kept.
     pub fn insert_layer(&mut self, record: LayerRecord) {
-        self.changed_layers.insert(record.name.clone());
+        self.changed.layer(&self.layers, &record.name);
         self.layers.insert(record.name.clone(), record);
     }
 

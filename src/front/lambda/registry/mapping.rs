@@ -13,8 +13,6 @@ pub mod start;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-
 use router::name::FunctionName;
 use router::time::Timestamp;
 use scenarios::api::error::ApiError;
@@ -189,20 +187,14 @@ fn in_use(what: &str) -> ApiError {
 impl Registry {
     /// Takes in a new mapping, or one that was changed.
     pub fn insert_mapping(&mut self, mapping: Mapping) {
-        self.changed_mappings.insert(mapping.uuid.clone());
+        self.changed.mapping(&self.mappings, &mapping.uuid);
         self.mappings.insert(mapping.uuid.clone(), mapping);
     }
 
     /// A mapping, which is changed thereby.
     pub fn change_mapping(&mut self, uuid: &str) -> Option<&mut Mapping> {
-        let mapping = self.mappings.get_mut(uuid)?;
-        self.changed_mappings.insert(uuid.to_owned());
-        Some(mapping)
-    }
-
-    /// The mappings that are others than when this was asked last; those that are not there were deleted.
-    pub fn take_changed_mappings(&mut self) -> BTreeSet<String> {
-        std::mem::take(&mut self.changed_mappings)
+        self.changed.mapping(&self.mappings, uuid);
+        self.mappings.get_mut(uuid)
     }
 
     /// Lets everything happen to mappings that was to happen by `now`.
@@ -217,11 +209,10 @@ impl Registry {
     }
 
     fn settle_mapping(&mut self, uuid: &str, now: Timestamp) {
-        match self.mappings.get_mut(uuid).map(|mapping| mapping.settle(now)) {
-            None | Some(Settled::Same) => return,
-            Some(Settled::Changed) => {}
-            Some(Settled::Gone) => drop(self.mappings.remove(uuid)),
+        self.changed.mapping(&self.mappings, uuid);
+        let settled = self.mappings.get_mut(uuid).map(|mapping| mapping.settle(now));
+        if matches!(settled, Some(Settled::Gone)) {
+            self.mappings.remove(uuid);
         }
-        self.changed_mappings.insert(uuid.to_owned());
     }
 }

@@ -32,6 +32,9 @@ pub struct Record {
     pub declared: bool,
     /// `$LATEST`.
     pub latest: Revision,
+    /// The API's own `$LATEST`, while the project file declares a function of this name.
+    #[serde(default)]
+    pub own: Option<Box<Revision>>,
     /// Published versions.
     pub versions: BTreeMap<u64, Revision>,
     /// The number of the last one that was published: none is used twice.
@@ -140,6 +143,7 @@ impl Record {
             name,
             declared: false,
             latest,
+            own: None,
             versions: BTreeMap::new(),
             published: 0,
             aliases: BTreeMap::new(),
@@ -179,6 +183,46 @@ impl Record {
             revision.state = State::Failed { reason };
             revision.update = Update::Successful;
         }
+    }
+
+    /// Whether a version could not be run.
+    pub fn is_failed(&self, version: Version) -> bool {
+        let revision = self.version(&version.to_string());
+        revision.is_some_and(|revision| matches!(revision.state, State::Failed { .. }))
+    }
+
+    /// A version that could not be run can be.
+    pub fn mended(&mut self, version: Version) {
+        let revision = match version {
+            Version::Latest => Some(&mut self.latest),
+            Version::Published(number) => self.versions.get_mut(&number),
+        };
+        if let Some(revision) = revision {
+            revision.state = State::Active;
+        }
+    }
+
+    /// As it is kept: what could not be run is tried again by the next start.
+    pub fn as_kept(&self) -> Record {
+        let mut kept = self.clone();
+        for revision in kept.versions.values_mut().chain([&mut kept.latest]) {
+            if matches!(revision.state, State::Failed { .. }) {
+                revision.state = State::Active;
+            }
+        }
+        kept
+    }
+
+    /// Whether the API has made anything of it that the project file knows nothing of.
+    pub fn has_more_than_declared(&self) -> bool {
+        let of_versions = self.invoke_configs.keys().any(|qualifier| qualifier != "$LATEST");
+        !(self.versions.is_empty()
+            && self.aliases.is_empty()
+            && self.tags.is_empty()
+            && self.policies.is_empty())
+            || !(self.urls.is_empty() && self.provisioned.is_empty())
+            || of_versions
+            || self.published > 0
     }
 
     /// Completes everything that is under way.
@@ -273,7 +317,12 @@ impl Revision {
         }
     }
 
-    /// The state that keeps it from being invoked or changed.
+    /// Whether it is still being made.
+    pub fn is_pending(&self) -> bool {
+        matches!(self.state, State::Pending { .. })
+    }
+
+    /// The state that keeps it from being invoked.
     pub fn hinders(&self) -> Option<&'static str> {
         match self.state {
             State::Active => None,
@@ -289,6 +338,9 @@ impl Revision {
             std::mem::replace(&mut self.code, code),
             self.generation,
         );
+        if matches!(self.state, State::Failed { .. }) {
+            self.state = State::Active;
+        }
         self.update = Update::InProgress {
             until: now + TRANSITION,
             before: Box::new(before),

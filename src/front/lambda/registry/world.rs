@@ -13,7 +13,7 @@ use scenarios::api::error::ApiError;
 use serde_json::{Value, json};
 
 use super::served;
-use super::{Brought, EventSource, Ids, Moment, Outside, Place, Registry, Told, Wanted};
+use super::{Brought, Changes, EventSource, Ids, Moment, Outside, Place, Registry, Told, Wanted};
 use crate::front::code::Package;
 use crate::front::lambda::model::{Input, MODEL};
 
@@ -134,8 +134,14 @@ impl World {
     pub fn pass(&mut self, time: Duration) {
         self.now = self.now + time;
         self.registry.settle(self.now, &mut self.ids);
-        self.changed.extend(self.registry.take_changed());
-        self.others.extend(self.registry.take_changed_mappings());
+        let changes = self.registry.take_changed();
+        self.note(changes);
+    }
+
+    fn note(&mut self, changes: Changes) {
+        self.changed.extend(changes.functions.into_keys());
+        let others = changes.layers.into_keys().chain(changes.mappings.into_keys());
+        self.others.extend(others);
     }
 
     /// Calls an operation.
@@ -182,25 +188,20 @@ impl World {
                 outside: &self.outside,
             };
             let outcome = (served.run)(&mut self.registry, &mut moment, input);
-            let changed = self.registry.take_changed();
-            let mut others = self.registry.take_changed_layers();
-            others.extend(self.registry.take_changed_mappings());
+            let changes = self.registry.take_changed();
             match outcome {
                 Ok(Told::Answer { status, body }) => {
-                    self.changed.extend(changed);
-                    self.others.extend(others);
+                    self.note(changes);
                     return Ok((status, body.unwrap_or_default()));
                 }
                 Ok(Told::Wants(wanted)) => {
-                    let none = changed.is_empty() && others.is_empty();
-                    assert!(none, "{operation} wants {wanted:?} after a change");
+                    assert!(changes.is_empty(), "{operation} wants {wanted:?} after a change");
                     let bring = bring(&wanted, input)?;
                     brought.insert(wanted, bring);
                 }
                 Err(error) => {
                     let what = (operation, &error);
-                    assert!(changed.is_empty(), "{what:?} has changed {changed:?}");
-                    assert!(others.is_empty(), "{what:?} has changed {others:?}");
+                    assert!(changes.is_empty(), "{what:?} has changed {changes:?}");
                     return Err(error);
                 }
             }
