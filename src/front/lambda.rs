@@ -17,6 +17,8 @@ mod download;
 mod event_stream;
 pub mod invoke;
 mod keeper;
+#[cfg(test)]
+mod keeper_tests;
 mod model;
 mod name;
 pub mod plane;

@@ -166,3 +166,100 @@ fn levels(logging: Logging) -> Option<(String, String)> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::super::registry::world::{World, new_function};
+    use super::*;
+
+    fn spec(name: &str) -> FunctionSpec {
+        FunctionSpec {
+            name: FunctionName::new(name),
+            version: Version::Latest,
+            runtime: Runtime::Provided("provided.al2023".to_owned()),
+            handler: "h".to_owned(),
+            code: "/project".into(),
+            opt: None,
+            memory: 128,
+            ephemeral_storage: 512,
+            logging: Logging::Text,
+            log_group: None,
+            traced: false,
+            freeze: true,
+            timeout: Duration::from_secs(3),
+            environment: BTreeMap::new(),
+            duration: Duration::from_millis(10),
+        }
+    }
+
+    /// A start with a project file that declares these.
+    fn start(world: &mut World, names: &[&str]) -> Vec<String> {
+        let specs: Vec<FunctionSpec> = names.iter().map(|name| spec(name)).collect();
+        let settings = names
+            .iter()
+            .map(|name| (FunctionName::new(*name), Function::default()));
+        let notes = take(
+            &mut world.registry,
+            &specs,
+            &settings.collect(),
+            &world.place,
+            world.now,
+            &mut Ids::new(router::name::Seed(1)),
+        );
+        // What rests is loaded like the rest by the next start.
+        let resting = std::mem::take(&mut world.registry.dormant);
+        world.registry.functions.extend(resting);
+        world.registry.take_changed();
+        notes
+    }
+
+    #[test]
+    fn what_the_api_made_stands_back_and_comes_again() {
+        let mut world = World::with(&["f"]);
+        world.done("PublishVersion", json!({ "FunctionName": "f" }));
+        let before = world.done("GetFunctionConfiguration", json!({ "FunctionName": "f" }));
+        let packages = world.registry.packages();
+        assert_eq!(start(&mut world, &["f"]).len(), 1);
+        let declared = world.done("GetFunctionConfiguration", json!({ "FunctionName": "f" }));
+        assert_eq!(declared["Runtime"], "provided.al2023");
+        assert_eq!(world.registry.packages(), packages, "its code is kept meanwhile");
+        world.done(
+            "GetFunctionConfiguration",
+            json!({ "FunctionName": "f", "Qualifier": "1" }),
+        );
+        assert_eq!(start(&mut world, &["f"]), [""; 0]);
+        assert_eq!(start(&mut world, &[]).len(), 1);
+        let after = world.done("GetFunctionConfiguration", json!({ "FunctionName": "f" }));
+        assert_eq!(after, before);
+        assert_eq!(start(&mut world, &[]), [""; 0]);
+    }
+
+    #[test]
+    fn what_the_api_made_of_a_declared_function_waits_for_it() {
+        let mut world = World::default();
+        start(&mut world, &["p", "q"]);
+        world.done("PublishVersion", json!({ "FunctionName": "p" }));
+        let notes = start(&mut world, &["q"]);
+        assert_eq!(notes.len(), 1);
+        assert!(
+            notes
+                .iter()
+                .all(|note| note.starts_with("p is not in the project file"))
+        );
+        start(&mut world, &["p", "q"]);
+        world.done(
+            "GetFunctionConfiguration",
+            json!({ "FunctionName": "p", "Qualifier": "1" }),
+        );
+        assert_eq!(start(&mut world, &["p"]), [""; 0]);
+        assert_eq!(
+            world.refused("GetFunction", json!({ "FunctionName": "q" })).0,
+            404
+        );
+        world.done("CreateFunction", new_function("q"));
+    }
+}

@@ -228,4 +228,21 @@ mod tests {
             );
         }
     }
+
+    /// What could not be run (a folder that was away at a start) can be mended by an update.
+    #[test]
+    fn a_failed_function_can_be_updated() {
+        let mut world = World::with(&["f"]);
+        let name = router::name::FunctionName::new("f");
+        if let Some(record) = world.registry.change(&name) {
+            record.fail(router::name::Version::Latest, "no such folder".to_owned());
+        }
+        world.pass(Duration::ZERO);
+        for (operation, input) in updates() {
+            world.done(operation, input);
+            world.pass(Duration::from_secs(1));
+        }
+        let after = world.done("GetFunctionConfiguration", f(json!({})));
+        assert_eq!(after["State"], "Active");
+    }
 }
