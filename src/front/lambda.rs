@@ -35,6 +35,9 @@ use super::http::{Answer, Request};
 use model::MODEL;
 use registry::{CODE_PATH, Told, served};
 
+/// Bytes of a body that are read at once.
+const LARGE: usize = 64 * 1024;
+
 /// Answers a request.
 pub async fn answer(gateway: &Gateway, request: Request) -> Answer {
     if let Some((form, name)) = invoke::route(&request.path).filter(|_| request.method == hyper::Method::POST)
@@ -44,11 +47,11 @@ pub async fn answer(gateway: &Gateway, request: Request) -> Answer {
     if let Some(what) = request.path.strip_prefix(CODE_PATH) {
         return download::answer(gateway, what, &request).await;
     }
-    control(gateway, &request).await.unwrap_or_else(Answer::from)
+    control(gateway, request).await.unwrap_or_else(Answer::from)
 }
 
 /// An operation of the control plane.
-async fn control(gateway: &Gateway, request: &Request) -> Result<Answer, ApiError> {
+async fn control(gateway: &Gateway, request: Request) -> Result<Answer, ApiError> {
     let (method, path) = (request.method.as_str(), request.path.as_str());
     let Some(operation) = MODEL.route(method, path, request.query.as_deref()) else {
         return Err(ApiError {
@@ -60,7 +63,15 @@ async fn control(gateway: &Gateway, request: &Request) -> Result<Answer, ApiErro
     };
     let name = operation.name();
     let served = served::find(name).ok_or_else(|| ApiError::unsupported(&format!("Lambda's {name}")))?;
-    let input = MODEL.input(operation, request)?;
+    let input = match request.body.len() > LARGE {
+        false => MODEL.input(operation, &request)?,
+        // Everybody's calls go through this thread; reading 70 MB takes a while.
+        true => {
+            let read = move || MODEL.input(operation, &request);
+            let read = tokio::task::spawn_blocking(read).await;
+            read.unwrap_or_else(|error| Err(ApiError::service(&format!("failed to read a body: {error}"))))?
+        }
+    };
     if let Some(member) = input.keys().find(|member| !served.reads(member)) {
         return Err(registry::not_offered(&format!("{member} of {name}")));
     }
