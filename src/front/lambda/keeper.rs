@@ -11,7 +11,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use executor::Functions;
@@ -85,6 +84,8 @@ pub struct Keeper {
     pub reload: Reload,
     /// Packages that environments may run, though no record names them any more.
     pub retired: BTreeSet<Package>,
+    /// There may be packages that nothing needs.
+    pub untidy: bool,
 }
 
 impl Keeper {
@@ -110,17 +111,13 @@ impl Keeper {
     }
 
     fn serve(&mut self, jobs: &Receiver<Job>) {
-        let mut swept = true;
         loop {
             let job = match self.registry.next_deadline() {
                 Some(due) => jobs.recv_timeout(due.since(system_now())),
                 None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match job {
-                Ok(job) => {
-                    self.carry_out(job);
-                    swept = false;
-                }
+                Ok(job) => self.carry_out(job),
                 Err(RecvTimeoutError::Timeout) => {
                     self.registry.settle(system_now(), &mut self.ids);
                     if let Err(error) = self.commit("the time that has passed") {
@@ -131,8 +128,8 @@ impl Keeper {
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if !swept && jobs.is_empty() {
-                swept = self.sweep();
+            if self.untidy && jobs.is_empty() {
+                self.untidy = !self.sweep();
             }
         }
     }
@@ -163,6 +160,7 @@ impl Keeper {
         input: &Input,
         brought: &BTreeMap<Wanted, Brought>,
     ) -> Result<Told, ApiError> {
+        self.untidy |= !brought.is_empty();
         let now = system_now();
         self.registry.settle(now, &mut self.ids);
         let mut moment = Moment {
@@ -194,6 +192,7 @@ impl Keeper {
                 "failed to keep the change: {error:#}"
             )));
         }
+        self.untidy |= !(changes.functions.is_empty() && changes.layers.is_empty());
         self.note_retired(&changes);
         let names: Vec<FunctionName> = changes.functions.into_keys().collect();
         self.tell(&names, why)
@@ -346,9 +345,9 @@ impl Keeper {
     /// Removes packages that nothing names and nothing runs; answers whether there is nothing more to do.
     fn sweep(&mut self) -> bool {
         // What is being brought is named by no record yet.
-        if self.shared.bringing.load(Ordering::SeqCst) > 0 {
+        let Ok(_nobody_brings) = self.shared.bringing.try_write() else {
             return false;
-        }
+        };
         let (code, running) = (&self.shared.code, self.functions.folders());
         self.retired
             .retain(|package| running.contains(&code.folder(package)));

@@ -11,7 +11,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_channel::Sender;
 use router::arrivals::Refused;
@@ -19,7 +18,7 @@ use router::name::FunctionName;
 use router::router::Input as Fabric;
 use scenarios::api::error::ApiError;
 use scenarios::hands::Entrance;
-use tokio::sync::oneshot;
+use tokio::sync::{RwLock, oneshot};
 
 use super::bring::bring;
 use super::directory::Directory;
@@ -48,8 +47,8 @@ pub struct Shared {
     pub directory: Directory,
     /// What lies around the fabric.
     pub world: World,
-    /// Operations that code is brought for: no record names it yet.
-    pub bringing: AtomicUsize,
+    /// Read by operations that code is brought for, which no record names yet; written by who removes code.
+    pub bringing: Arc<RwLock<()>>,
 }
 
 impl std::ops::Deref for Plane {
@@ -89,7 +88,9 @@ impl Plane {
             if brought.contains_key(&wanted) {
                 return Err(ApiError::service("an operation asked twice for the same code"));
             }
-            uploading.get_or_insert_with(|| Bringing::begin(&self.shared));
+            if uploading.is_none() {
+                uploading = Some(Arc::clone(&self.bringing).read_owned().await);
+            }
             let code = Arc::clone(&self.code);
             let what = bring(wanted.clone(), Arc::clone(&input), &self.world, code).await?;
             brought.insert(wanted, what);
@@ -128,22 +129,6 @@ impl Plane {
         let gone = || ApiError::unavailable("triggerfish is stopping and takes no more calls");
         self.jobs.send(job).map_err(|_| gone())?;
         told.await.map_err(|_| gone())
-    }
-}
-
-/// Counts an operation that code is brought for, until it is over.
-struct Bringing(Arc<Shared>);
-
-impl Bringing {
-    fn begin(shared: &Arc<Shared>) -> Self {
-        shared.bringing.fetch_add(1, Ordering::SeqCst);
-        Bringing(Arc::clone(shared))
-    }
-}
-
-impl Drop for Bringing {
-    fn drop(&mut self) {
-        self.0.bringing.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

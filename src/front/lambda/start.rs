@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use anyhow::{Context, Result};
 use crossbeam_channel::Receiver;
@@ -107,7 +106,7 @@ pub fn plane(start: Start<'_>) -> Result<Ready> {
         code: Arc::new(code),
         directory,
         world: start.world,
-        bringing: AtomicUsize::new(0),
+        bringing: Arc::default(),
     });
     let (ask, jobs) = Keeper::jobs();
     let keeper = Keeper {
@@ -120,6 +119,7 @@ pub fn plane(start: Start<'_>) -> Result<Ready> {
         entrance: start.entrance,
         reload: start.reload,
         retired: BTreeSet::new(),
+        untidy: false,
     };
     Ok(Ready {
         plane: Plane::new(shared, ask),
