@@ -15,5 +15,6 @@ pub mod observed;
 pub mod retry;
 pub mod router;
 pub mod settings;
+pub mod stream;
 pub mod time;
 mod version;

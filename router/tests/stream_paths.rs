@@ -1,0 +1,212 @@
+//! Every path of the stream lane: all sequences of outcomes to a depth, on small streams, under all settings that change
+//! what an outcome means; and the end of our process at every step.
+//!
+//! The invariants are those of [`world`]; and on each path every record ends exactly once, within its attempts.
+
+mod odometer;
+mod world;
+
+use odometer::Odometer;
+use router::stream::Settings;
+use world::{Does, Ended, Given, World, given, secs, settings};
+
+/// Two keys, alone, interleaved and in two shards.
+fn streams() -> Vec<Vec<Given>> {
+    let other = |sequence, key| Given {
+        shard: "t",
+        ..given(sequence, key)
+    };
+    let refused = |sequence, key| Given {
+        refused: true,
+        ..given(sequence, key)
+    };
+    vec![
+        vec![given(1, 0), given(2, 0), given(3, 0)],
+        vec![given(1, 0), given(2, 1), given(3, 0), given(4, 1)],
+        vec![given(1, 0), given(2, 1), other(1, 0), other(2, 0)],
+        vec![refused(1, 0), given(2, 0), refused(3, 1), given(4, 1)],
+    ]
+}
+
+fn variants() -> Vec<Settings> {
+    let mut all = Vec::new();
+    for (bisect, reports_failures) in [(false, false), (true, false), (false, true), (true, true)] {
+        for (factor, retries) in [
+            (1, Some(0)),
+            (1, Some(1)),
+            (1, None),
+            (2, Some(0)),
+            (2, Some(1)),
+            (2, None),
+        ] {
+            for (max_age, batch_size) in [(None, 4), (Some(secs(60)), 4), (None, 2)] {
+                all.push(Settings {
+                    bisect,
+                    reports_failures,
+                    factor,
+                    retries,
+                    max_age,
+                    batch_size,
+                    ..settings()
+                });
+            }
+        }
+    }
+    all
+}
+
+/// The next outcome, or the default behind the depth.
+fn choose(gen_: &mut Odometer, depth: &mut usize, world: &World) -> (usize, Does) {
+    if *depth == 0 {
+        return (0, Does::Succeeds);
+    }
+    *depth -= 1;
+    let index = gen_.choose(world.running.len());
+    let records = world.running[index].records.len();
+    let mut all = vec![Does::Succeeds, Does::Fails, Does::IsThrottled];
+    if world.mapping.settings().reports_failures {
+        all.push(Does::Mumbles);
+        all.extend((0..records).map(Does::Names));
+    }
+    let does = all[gen_.choose(all.len())];
+    (index, does)
+}
+
+fn check_ends(world: &mut World, settings: &Settings) {
+    world.assert_over();
+    let allowed = settings.retries.map_or(u32::MAX, |retries| retries + 1);
+    let most = world.invoked.iter().map(|(_, attempt)| *attempt).max();
+    assert!(most.unwrap_or_default() <= allowed, "{most:?} attempts");
+    for record in &world.sent {
+        let context = &record["requestContext"];
+        let invocations = context["approximateInvokeCount"].as_u64();
+        match context["condition"].as_str() {
+            Some("RetryAttemptsExhausted") => assert_eq!(invocations, Some(u64::from(allowed))),
+            condition => assert_eq!(condition, Some("RecordAgeExceeded")),
+        }
+    }
+    let told: u64 = world
+        .sent
+        .iter()
+        .filter_map(|record| record["KinesisBatchInfo"]["batchSize"].as_u64())
+        .sum();
+    let given_up = world
+        .ended
+        .values()
+        .filter(|how| matches!(how, Ended::Exhausted | Ended::Expired));
+    assert_eq!(
+        told,
+        given_up.count() as u64,
+        "every record that is given up is told of"
+    );
+}
+
+#[test]
+fn every_sequence_of_outcomes_ends_every_record_once_and_in_order() {
+    let mut paths = 0;
+    for stream in streams() {
+        for settings in variants() {
+            let mut gen_ = Odometer::default();
+            while gen_.next_run() {
+                paths += 1;
+                let mut world = World::new(settings.clone(), &stream);
+                let mut depth = 4;
+                loop {
+                    // A lane that waits may go on before another one has ended.
+                    let waits = world.mapping.next_deadline().is_some();
+                    let waits_first = waits && (world.running.is_empty() || depth > 0 && gen_.choose(2) == 1);
+                    if waits_first {
+                        world.wait();
+                    } else if world.running.is_empty() {
+                        break;
+                    } else {
+                        let (index, does) = choose(&mut gen_, &mut depth, &world);
+                        world.finish(index, does);
+                    }
+                }
+                check_ends(&mut world, &settings);
+            }
+        }
+    }
+    assert!(paths > 10_000, "{paths} paths");
+}
+
+#[test]
+fn a_crash_at_any_step_loses_nothing_and_repeats_nothing_that_was_done() {
+    for stream in streams() {
+        for settings in variants() {
+            let mut gen_ = Odometer::default();
+            while gen_.next_run() {
+                let mut world = World::new(settings.clone(), &stream);
+                let mut depth = 3;
+                let mut crashed = false;
+                loop {
+                    if !crashed && depth > 0 && gen_.choose(2) == 1 {
+                        crashed = true;
+                        let checkpoint = world.checkpoint.clone();
+                        let factor = [settings.factor, 3 - settings.factor][gen_.choose(2)];
+                        let settings = Settings {
+                            factor,
+                            ..settings.clone()
+                        };
+                        world.restart(settings, checkpoint);
+                    } else if !world.running.is_empty() {
+                        let (index, does) = choose(&mut gen_, &mut depth, &world);
+                        world.finish(index, does);
+                    } else if !world.wait() {
+                        break;
+                    }
+                }
+                check_ends(&mut world, &settings);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_crash_before_the_last_checkpoint_was_kept_loses_nothing() {
+    for stream in streams() {
+        for settings in variants()
+            .into_iter()
+            .filter(|settings| settings.max_age.is_none())
+        {
+            let mut gen_ = Odometer::default();
+            while gen_.next_run() {
+                let mut world = World::new(settings.clone(), &stream);
+                let mut depth = 3;
+                let mut crashed = false;
+                loop {
+                    let kept = (world.checkpoint.clone(), world.ended.clone());
+                    if !world.running.is_empty() {
+                        let (index, does) = choose(&mut gen_, &mut depth, &world);
+                        world.finish(index, does);
+                    } else if !world.wait() {
+                        break;
+                    }
+                    if !crashed && depth > 0 && gen_.choose(2) == 1 {
+                        crashed = true;
+                        let done = |record: &&(String, u64)| !kept.1.contains_key(*record);
+                        let refused = |ended: &Ended| *ended == Ended::Filtered;
+                        world.forgotten = world.ended.keys().filter(done).cloned().collect();
+                        world.forgotten.extend(
+                            kept.1
+                                .iter()
+                                .filter(|(_, how)| refused(how))
+                                .map(|(id, _)| id.clone()),
+                        );
+                        world.restart(settings.clone(), kept.0);
+                    }
+                }
+                world.assert_over();
+                world
+                    .forgotten
+                    .retain(|record| world.ended.get(record) != Some(&Ended::Filtered));
+                assert!(
+                    world.forgotten.is_empty(),
+                    "{:?} were done only before the crash",
+                    world.forgotten
+                );
+            }
+        }
+    }
+}
