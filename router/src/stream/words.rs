@@ -145,7 +145,8 @@ pub enum Input {
 /// What comes out.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// Answer with the records from here on, in their order and with none left out.
+    /// Answer with the records from here on, in their order and with none left out, as soon as the stream can be read. A
+    /// shard has one request at a time.
     Fetch {
         /// Identity and fence.
         fetch: FetchId,

@@ -1,13 +1,11 @@
 //! The documented rules of event source mappings of streams, one by one (spec/event-source-mapping §2 to §4, §6).
 
-mod world;
-
+use crate::world::{Does, Ended, Given, T0, World, given, secs, settings};
 use router::stream::{
     Action, CALL_FAILED, Edge, Input, NO_FUNCTION, OK, OnFailure, Position, Settings, ShardId, Start, State,
     THROTTLED,
 };
 use serde_json::{Value, json};
-use world::{Does, Ended, Given, T0, World, given, secs, settings};
 
 fn four() -> Vec<Given> {
     (1..=4).map(|n| given(n, 0)).collect()
