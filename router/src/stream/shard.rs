@@ -439,6 +439,29 @@ mod tests {
     }
 
     #[test]
+    fn a_bell_is_not_answered_by_reading_what_was_passed() {
+        let settings = settings(1, 2);
+        let mut shard = Shard::new(Vec::new(), Start::TrimHorizon, 2);
+        let stream: Vec<(u64, u64)> = (1..=9).map(|n| (n, 0)).collect();
+        (0..3).for_each(|id| _ = read(&mut shard, &settings, id, &stream));
+        assert_eq!(
+            shard.wanted(&settings),
+            None,
+            "one lane is full, the other has read all"
+        );
+        shard.pop(0, 1);
+        shard.ring();
+        let from = read(&mut shard, &settings, 3, &stream);
+        assert_eq!(from, Some(Edge::before(3.into())));
+        let next = shard.wanted(&settings).and_then(|wanted| wanted.from);
+        assert_eq!(
+            next,
+            Some(Edge::through(9.into())),
+            "that the shard rang is not forgotten"
+        );
+    }
+
+    #[test]
     fn a_checkpoint_is_told_when_it_has_changed() {
         let settings = settings(10, 2);
         let mut shard = Shard::new(Vec::new(), Start::TrimHorizon, 2);

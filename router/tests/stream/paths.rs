@@ -70,6 +70,12 @@ fn check_ends(world: &mut World, settings: &Settings) {
     let allowed = settings.retries.map_or(u32::MAX, |retries| retries + 1);
     let most = world.invoked.iter().map(|(_, attempt)| *attempt).max();
     assert!(most.unwrap_or_default() <= allowed, "{most:?} attempts");
+    // Where batches stay as they are, no record fails more often than that, restarts or not.
+    let is_split = settings.bisect || settings.reports_failures;
+    if !is_split && world.mapping.settings().factor == settings.factor {
+        let most = world.failed.values().max().copied().unwrap_or_default();
+        assert!(most <= allowed, "a record failed {most} times");
+    }
     for record in &world.sent {
         let context = &record["requestContext"];
         let invocations = context["approximateInvokeCount"].as_u64();

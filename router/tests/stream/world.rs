@@ -84,6 +84,8 @@ pub struct World {
     pub ended: BTreeMap<(String, u64), Ended>,
     /// May be handled again, because the checkpoint that says so was lost.
     pub forgotten: BTreeSet<(String, u64)>,
+    /// How often a function error met each record.
+    pub failed: BTreeMap<(String, u64), u32>,
     pub checkpoint: Checkpoint,
     /// Records of each invocation in their order, with the number of the attempt.
     pub invoked: Vec<(Vec<u64>, u32)>,
@@ -157,6 +159,7 @@ impl World {
             running: Vec::new(),
             ended: BTreeMap::new(),
             forgotten: BTreeSet::new(),
+            failed: BTreeMap::new(),
             checkpoint: Checkpoint::default(),
             invoked: Vec::new(),
             events: Vec::new(),
@@ -227,6 +230,9 @@ impl World {
         };
         for record in records.iter().take(handled) {
             self.end(record, Ended::Handled);
+        }
+        for record in records.iter().filter(|_| does == Does::Fails) {
+            *self.failed.entry(record.clone()).or_default() += 1;
         }
         let input = Input::Finished {
             batch: invoke.batch,
