@@ -16,5 +16,6 @@ pub mod pattern;
 pub mod retry;
 pub mod router;
 pub mod settings;
+pub mod stream;
 pub mod time;
 mod version;

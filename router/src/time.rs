@@ -51,6 +51,13 @@ impl Timestamp {
             .to_rfc3339_opts(SecondsFormat::Millis, true)
     }
 
+    /// ISO 8601 in UTC with whole seconds and `Z`, rounded down, as windows of streams have it
+    /// (spec/event-source-mapping §3): `2025-01-21T23:21:10Z`.
+    pub fn iso_seconds(self) -> String {
+        DateTime::from_timestamp_nanos(i64::try_from(self.0).unwrap_or(i64::MAX))
+            .to_rfc3339_opts(SecondsFormat::Secs, true)
+    }
+
     /// The instant an RFC 3339 text names, or `None` if it is not one or lies before 1970.
     pub fn parse_iso(text: &str) -> Option<Self> {
         let nanos = DateTime::parse_from_rfc3339(text).ok()?.timestamp_nanos_opt()?;
@@ -84,6 +91,7 @@ mod tests {
     fn iso_has_three_fraction_digits_and_survives_a_round_trip() {
         let t = Timestamp::from_millis(1_737_501_670_482);
         assert_eq!(t.iso_millis(), "2025-01-21T23:21:10.482Z");
+        assert_eq!(t.iso_seconds(), "2025-01-21T23:21:10Z");
         assert_eq!(Timestamp::parse_iso("2025-01-21T23:21:10.482Z"), Some(t));
         assert_eq!(Timestamp::VIRTUAL_START.iso_millis(), "2026-01-01T00:00:00.000Z");
     }
