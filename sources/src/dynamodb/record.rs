@@ -6,8 +6,8 @@
 use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
 
+use super::feed::change::{Change, Seq, What};
 use super::feed::layout::Layout;
-use super::feed::replay::{Change, Seq, What};
 use super::size;
 use super::value::{self, Item, Value};
 use crate::dynamodb::cell::Cell;

@@ -9,9 +9,9 @@ use router::time::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::cell::Cell;
-use super::feed::install::{Feed, last_row, place};
 use super::feed::layout::Layout;
 use super::feed::sql::{feed_table, identifier};
+use super::feed::state::{Feed, last_row, place};
 use super::feed::{FeedError, Trouble};
 
 /// Items that are further past than five years are left alone, in seconds.

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use router::time::Timestamp;
 use rusqlite::Connection;
 use sources::dynamodb::cell::Cell;
-use sources::dynamodb::feed::install::{self, Feed, Installed, Table};
+use sources::dynamodb::feed::change::{Change, What};
+use sources::dynamodb::feed::install::{self, Installed};
 use sources::dynamodb::feed::read::{Cursor, Limit, Reader, Tail};
-use sources::dynamodb::feed::replay::{Change, What};
+use sources::dynamodb::feed::state::{Feed, Table};
 
 /// Bounds that no test meets.
 pub const WIDE: Limit = Limit {

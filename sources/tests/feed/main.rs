@@ -3,6 +3,7 @@
 
 mod cases;
 mod database;
+mod figures;
 mod golden;
 mod model;
 mod processes;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 use sources::dynamodb::cell::Cell;
+use sources::dynamodb::feed::change::{Change, Seq, What};
 use sources::dynamodb::feed::read::{Cursor, Limit};
-use sources::dynamodb::feed::replay::{Change, Seq, What};
 
 use crate::database::{Database, Watched, spell, tell};
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use sources::dynamodb::feed::install::Feed;
+use sources::dynamodb::feed::change::{Change, Seq, What};
 use sources::dynamodb::feed::read::{Cursor, Limit, Reader};
-use sources::dynamodb::feed::replay::{Change, Seq, What};
+use sources::dynamodb::feed::state::Feed;
 use sources::dynamodb::feed::wake::Wake;
 use sources::source::Bell;
 

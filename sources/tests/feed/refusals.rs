@@ -4,15 +4,16 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use router::time::Timestamp;
 use rusqlite::Connection;
-use sources::dynamodb::feed::install::{self, Table};
+use sources::dynamodb::feed::install;
 use sources::dynamodb::feed::read::{Cursor, Reader};
+use sources::dynamodb::feed::state::{self, Table};
 use sources::dynamodb::feed::{FeedError, Trouble, open};
 
 use crate::database::{Database, Watched};
 
 fn refused(sql: &str, table: &str, key: &[&str]) -> FeedError {
     let mut database = Database::new(sql);
-    let before = install::schema_version(&database.writer).unwrap();
+    let before = state::schema_version(&database.writer).unwrap();
     let table = Table {
         name: table.into(),
         key: key.iter().map(|name| (*name).to_owned()).collect(),
@@ -21,7 +22,7 @@ fn refused(sql: &str, table: &str, key: &[&str]) -> FeedError {
         .err()
         .unwrap();
     assert_eq!(
-        install::schema_version(&database.writer).unwrap(),
+        state::schema_version(&database.writer).unwrap(),
         before,
         "nothing was changed"
     );

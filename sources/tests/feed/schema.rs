@@ -1,27 +1,28 @@
 //! The schema changes while a table is watched.
 
 use router::time::Timestamp;
-use sources::dynamodb::feed::install::{self, State, Table};
+use sources::dynamodb::feed::install;
+use sources::dynamodb::feed::state::{self, State, Table};
 use sources::dynamodb::feed::{Trouble, trim};
 
 use crate::database::{Database, Watched};
 
-fn state(database: &Database) -> State {
-    install::check(&database.writer, &Table::named("t")).unwrap()
+fn state_of(database: &Database) -> State {
+    state::check(&database.writer, &Table::named("t")).unwrap()
 }
 
 fn is_current(database: &Database) -> bool {
-    matches!(state(database), State::Current(_))
+    matches!(state_of(database), State::Current(_))
 }
 
 #[test]
 fn a_current_feed_is_left_alone() {
     let (mut database, _watched) = Database::watched("CREATE TABLE t(k INTEGER PRIMARY KEY)");
-    let before = install::schema_version(&database.writer).unwrap();
+    let before = state::schema_version(&database.writer).unwrap();
     let again = database.install();
     assert!(is_current(&database));
-    assert_eq!(install::schema_version(&database.writer).unwrap(), before);
-    assert_eq!(again.feeds, install::feeds(&database.writer).unwrap());
+    assert_eq!(state::schema_version(&database.writer).unwrap(), before);
+    assert_eq!(again.feeds, state::feeds(&database.writer).unwrap());
     assert_eq!(again.feeds[0].created, Timestamp::VIRTUAL_START);
 }
 
@@ -29,14 +30,14 @@ fn a_current_feed_is_left_alone() {
 fn columns_are_followed_and_old_rows_keep_their_meaning() {
     let (mut database, mut watched) = Database::watched("CREATE TABLE t(k INTEGER PRIMARY KEY, a, b)");
     database.run("INSERT INTO t VALUES(1,'a','b'); ALTER TABLE t ADD COLUMN c DEFAULT 'c'");
-    let State::Stale { why, .. } = state(&database) else {
+    let State::Stale { why, .. } = state_of(&database) else {
         panic!()
     };
     assert!(why.contains("columns changed"), "{why}");
     database.run("UPDATE t SET a='A'");
     database.install();
     database.run("UPDATE t SET c='C'; ALTER TABLE t RENAME COLUMN a TO z");
-    assert!(matches!(state(&database), State::Stale { .. }));
+    assert!(matches!(state_of(&database), State::Stale { .. }));
     database.run("REPLACE INTO t VALUES(1,'1','2','3')");
     database.install();
     assert!(is_current(&database));
@@ -49,7 +50,7 @@ fn columns_are_followed_and_old_rows_keep_their_meaning() {
             .is_err()
     );
     install::suspend(&mut database.writer, "T").unwrap();
-    assert!(matches!(state(&database), State::Suspended(_)));
+    assert!(matches!(state_of(&database), State::Suspended(_)));
     database.run("ALTER TABLE t DROP COLUMN b");
     let feed = database.install().feeds.remove(0);
     assert_eq!(&feed, watched.tail.feed(), "the same feed goes on");
@@ -83,12 +84,12 @@ fn columns_are_followed_and_old_rows_keep_their_meaning() {
 fn a_new_unique_index_or_trigger_makes_it_stale() {
     let (mut database, mut watched) = Database::watched("CREATE TABLE t(k INTEGER PRIMARY KEY, u)");
     database.run("CREATE UNIQUE INDEX i ON t(u)");
-    assert!(matches!(state(&database), State::Stale { .. }));
+    assert!(matches!(state_of(&database), State::Stale { .. }));
     database.install();
     database.run("INSERT INTO t VALUES(1,1); REPLACE INTO t VALUES(2,1)");
     assert_eq!(watched.told(), ["+ 1 1", "- 1 1", "+ 2 1"]);
     database.run("CREATE TRIGGER later AFTER INSERT ON t BEGIN UPDATE t SET u=5; END");
-    let State::Stale { why, .. } = state(&database) else {
+    let State::Stale { why, .. } = state_of(&database) else {
         panic!()
     };
     assert!(why.contains("`later`"), "{why}");
@@ -105,7 +106,7 @@ fn a_new_unique_index_or_trigger_makes_it_stale() {
 fn a_table_made_again_gets_a_new_feed() {
     let (mut database, mut watched) = Database::watched("CREATE TABLE t(k INTEGER PRIMARY KEY)");
     database.run("INSERT INTO t VALUES(1); DROP TABLE t");
-    let State::Broken { why, .. } = state(&database) else {
+    let State::Broken { why, .. } = state_of(&database) else {
         panic!()
     };
     assert_eq!(why, "the table was dropped");
@@ -114,7 +115,7 @@ fn a_table_made_again_gets_a_new_feed() {
         .unwrap();
     assert_eq!(error.trouble, Trouble::Missing);
     database.run("CREATE TABLE t(k TEXT PRIMARY KEY, v); INSERT INTO t VALUES('unseen',1)");
-    let State::Broken { feed: old, why } = state(&database) else {
+    let State::Broken { feed: old, why } = state_of(&database) else {
         panic!()
     };
     assert!(why.contains("made again"), "{why}");
@@ -127,7 +128,7 @@ fn a_table_made_again_gets_a_new_feed() {
         "what the old feed holds can still be read"
     );
     assert_eq!(Watched::new(&database, &new).told(), ["+ seen 2"]);
-    let feeds = install::feeds(&database.writer).unwrap();
+    let feeds = state::feeds(&database.writer).unwrap();
     assert_eq!(
         feeds.iter().map(|feed| feed.closed).collect::<Vec<_>>(),
         [true, false]
@@ -135,7 +136,7 @@ fn a_table_made_again_gets_a_new_feed() {
     trim::forget(&mut database.writer, &feeds[1]).unwrap();
     trim::forget(&mut database.writer, &feeds[0]).unwrap();
     assert_eq!(
-        install::feeds(&database.writer).unwrap(),
+        state::feeds(&database.writer).unwrap(),
         [new],
         "an open feed is not forgotten"
     );
@@ -151,20 +152,28 @@ fn a_table_made_again_gets_a_new_feed() {
 fn a_renamed_table_is_told_and_goes_on() {
     let (mut database, mut watched) = Database::watched("CREATE TABLE t(k INTEGER PRIMARY KEY, u UNIQUE)");
     database.run("ALTER TABLE t RENAME TO s; INSERT INTO s VALUES(1,1); REPLACE INTO s VALUES(2,1)");
-    let State::Renamed { to, .. } = state(&database) else {
+    let State::Renamed { to, .. } = state_of(&database) else {
         panic!()
     };
     assert_eq!(to, "s");
     assert_eq!(watched.told(), ["+ 1 1", "- 1 1", "+ 2 1"]);
     let new = install::install(&mut database.writer, &[Table::named("s")], Timestamp::default());
     assert!(new.is_ok(), "{new:?}");
+    let feeds = state::feeds(&database.writer).unwrap();
+    assert_eq!(
+        feeds.iter().map(|feed| feed.closed).collect::<Vec<_>>(),
+        [true, false]
+    );
+    database.run("DELETE FROM s");
+    assert_eq!(watched.told(), [""; 0]);
+    assert_eq!(Watched::new(&database, &feeds[1]).told(), ["- 2 1"]);
 }
 
 #[test]
 fn uninstall_leaves_nothing_and_the_table_works() {
     let (mut database, watched) = Database::watched("CREATE TABLE t(k INTEGER PRIMARY KEY)");
     database.run("INSERT INTO t VALUES(1); DROP TRIGGER _triggerfish_feed_1_u");
-    assert!(matches!(state(&database), State::Broken { .. }));
+    assert!(matches!(state_of(&database), State::Broken { .. }));
     install::uninstall(&mut database.writer).unwrap();
     install::uninstall(&mut database.writer).unwrap();
     database.run("INSERT INTO t VALUES(2)");
@@ -177,7 +186,7 @@ fn uninstall_leaves_nothing_and_the_table_works() {
         )
         .unwrap();
     assert_eq!(names, 0);
-    assert_eq!(state(&database), State::Absent);
+    assert_eq!(state_of(&database), State::Absent);
     let Watched { reader, mut tail } = watched;
     assert_eq!(
         reader

@@ -17,15 +17,19 @@
 //! Deliberately absent: SQLite's hooks and sessions, which see one connection only, and anything that would need the
 //! writers' help.
 
+pub mod change;
 mod error;
 pub mod install;
+mod key;
 pub mod layout;
 pub mod open;
 mod partial;
 pub mod read;
 pub mod replay;
+pub mod rows;
 mod shape;
 pub(super) mod sql;
+pub mod state;
 mod triggers;
 pub mod trim;
 pub mod wake;

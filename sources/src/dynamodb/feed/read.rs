@@ -8,20 +8,18 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use router::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
+use super::change::{Change, Seq};
 use super::error::{FeedError, Trouble};
-use super::install::{self, Feed, last_row};
 use super::layout::{Layout, VERSION};
 use super::open;
-use super::replay::{Change, Op, Replay, Row, Seq};
-use super::sql::{ERAS, feed_table, identifier};
+use super::replay::{Replay, Row};
+use super::rows::{Era, decode, select};
+use super::sql::ERAS;
+use super::state::{self, Feed, last_row};
 use crate::dynamodb::cell::Cell;
-
-/// Unix's epoch as a Julian day.
-const EPOCH: f64 = 2_440_587.5;
 
 /// Where to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -126,7 +124,7 @@ impl Reader {
     /// # Errors
     /// The feed is gone, or ends before the cursor.
     pub fn tail(&self, feed: &Feed, cursor: Cursor) -> Result<Tail, FeedError> {
-        let found = install::feeds(&self.database)?;
+        let found = state::feeds(&self.database)?;
         let Some(feed) = found.into_iter().find(|other| other.id == feed.id) else {
             return Err(self.gone(feed));
         };
@@ -269,11 +267,6 @@ impl Reader {
     }
 }
 
-struct Era {
-    since: i64,
-    layout: Arc<Layout>,
-}
-
 impl Tail {
     /// The replay, turned to the layout of `era`.
     fn at_era(&mut self, eras: &[Era], era: usize, out: &mut Vec<Change>) -> &mut Replay {
@@ -288,42 +281,6 @@ impl Tail {
         }
         replay
     }
-}
-
-fn select(id: i64, width: usize) -> String {
-    let side = |side: &str| (0..width).map(|at| format!(", {side}{at}")).collect::<String>();
-    format!(
-        "SELECT seq, at, op, hit{}{} FROM {} WHERE seq > ? AND seq <= ? ORDER BY seq",
-        side("o"),
-        side("n"),
-        identifier(&feed_table(id))
-    )
-}
-
-/// A row; `None` if somebody else wrote it.
-fn decode(row: &rusqlite::Row<'_>, width: usize) -> rusqlite::Result<Option<Row>> {
-    let op = row.get_ref(2)?.as_str().ok().and_then(Op::named);
-    let Some(op) = op else { return Ok(None) };
-    let cells = |from: usize| -> rusqlite::Result<Vec<Cell>> {
-        (from..from + width)
-            .map(|at| Ok(Cell::from(row.get_ref(at)?)))
-            .collect()
-    };
-    let has_old = !matches!(op, Op::Insert | Op::Marker);
-    let has_new = !matches!(op, Op::Delete | Op::Expire | Op::Marker);
-    Ok(Some(Row {
-        seq: row.get(0)?,
-        at: moment(row.get::<_, Option<f64>>(1)?.unwrap_or(EPOCH)),
-        op,
-        hit: row.get::<_, Option<i64>>(3)?.unwrap_or(-1),
-        old: if has_old { cells(4)? } else { Vec::new() },
-        new: if has_new { cells(4 + width)? } else { Vec::new() },
-    }))
-}
-
-/// A Julian day as an instant, to the millisecond.
-fn moment(day: f64) -> Timestamp {
-    Timestamp::from_millis(((day - EPOCH) * 86_400_000.0).round() as u64)
 }
 
 /// The device and number of the file.
@@ -347,20 +304,4 @@ fn replaced(path: &Path) -> FeedError {
         ),
         "forget the old position and begin anew; uninstall and install the feed to give the stream a new label",
     )
-}
-
-/// The first row of a feed that is not older than `time`; rows before it are past their retention.
-///
-/// # Errors
-/// What SQLite says.
-pub fn first_since(database: &Connection, feed: &Feed, time: Timestamp) -> Result<Option<i64>, FeedError> {
-    let day = EPOCH + time.as_millis() as f64 / 86_400_000.0;
-    let text = format!(
-        "SELECT seq FROM {} WHERE at >= ? ORDER BY seq LIMIT 1",
-        identifier(&feed_table(feed.id))
-    );
-    database
-        .query_row(&text, [day], |row| row.get(0))
-        .optional()
-        .map_err(|e| FeedError::sqlite(&e, Path::new(&install::place(database)), "read the change feed"))
 }

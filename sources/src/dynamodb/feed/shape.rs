@@ -5,8 +5,8 @@
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::error::{FeedError, Trouble};
-use super::layout::{Column, Layout, VERSION};
-use super::{partial, sql};
+use super::layout::Layout;
+use super::{key, partial, sql};
 
 /// The most columns that a watched table may have: a feed has two for each, and SQLite allows 2,000.
 pub const MAX_COLUMNS: usize = 990;
@@ -50,13 +50,20 @@ pub struct Part {
     pub default: Option<String>,
 }
 
-struct Info {
-    name: String,
-    declared: String,
-    not_null: bool,
-    default: Option<String>,
-    primary: i64,
-    hidden: i64,
+/// A column as SQLite lists it.
+pub struct Info {
+    /// Its name.
+    pub name: String,
+    /// Its declared type, perhaps empty.
+    pub declared: String,
+    /// NOT NULL.
+    pub not_null: bool,
+    /// Its default, as SQL.
+    pub default: Option<String>,
+    /// Its rank in the primary key, from 1, or 0.
+    pub primary: i64,
+    /// 2 and 3 are generated columns.
+    pub hidden: i64,
 }
 
 /// Looks at `table`; its key is `key` or, if that is empty, the primary key or the rowid.
@@ -84,7 +91,7 @@ pub fn look(
         Ok(uniques) => uniques,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    Ok(assemble(name, without_rowid, &infos, uniques, key))
+    Ok(key::assemble(name, without_rowid, &infos, uniques, key))
 }
 
 type Found = Option<(String, String, bool)>;
@@ -216,153 +223,4 @@ fn uniques(
 /// Whether a default is a literal, which means the same in a trigger; `DEFAULT abc` is a text in a table and a column there.
 fn is_literal(text: &str) -> bool {
     text.starts_with(['\'', '+', '-']) || text.starts_with(|c: char| c.is_ascii_digit())
-}
-
-fn assemble(
-    table: String,
-    without_rowid: bool,
-    infos: &[Info],
-    uniques: Vec<Unique>,
-    key: &[String],
-) -> Result<Shape, FeedError> {
-    let refuse = |what: String, help: &str| Err(FeedError::new(Trouble::Unsupported, what, help));
-    if infos.len() > MAX_COLUMNS {
-        let what = format!(
-            "`{table}` has {} columns; at most {MAX_COLUMNS} can be watched",
-            infos.len()
-        );
-        return refuse(what, "split the table");
-    }
-    if uniques.len() > MAX_UNIQUES {
-        let what = format!(
-            "`{table}` has {} unique indexes; at most {MAX_UNIQUES} can be watched",
-            uniques.len()
-        );
-        return refuse(what, "drop some of them");
-    }
-    let named = |name: &str| infos.iter().position(|info| info.name.eq_ignore_ascii_case(name));
-    let rowid = match without_rowid {
-        true => None,
-        false => match ["rowid", "_rowid_", "oid"]
-            .into_iter()
-            .find(|word| named(word).is_none())
-        {
-            None => {
-                let what = format!("columns of `{table}` hide all three names of the rowid");
-                return refuse(what, "rename one of the columns rowid, _rowid_ and oid");
-            }
-            word => word,
-        },
-    };
-    let mut primary: Vec<(i64, usize)> = infos
-        .iter()
-        .enumerate()
-        .filter(|(_, i)| i.primary > 0)
-        .map(|(at, i)| (i.primary, at))
-        .collect();
-    primary.sort_unstable();
-    let primary: Vec<usize> = primary.into_iter().map(|(_, at)| at).collect();
-    let alias = rowid_column(infos, &primary, &uniques).filter(|_| !without_rowid);
-    let mut columns: Vec<Column> = infos.iter().map(column).collect();
-    if rowid.is_some() && alias.is_none() {
-        columns.push(Column {
-            implicit: true,
-            ..Column::named("rowid", "INTEGER")
-        });
-    }
-    let implicit = columns.len() - 1;
-    let of_key = match (key, primary.as_slice()) {
-        ([], []) if named("rowid").is_some() => {
-            let what = format!("`{table}` has no primary key, and its column `rowid` hides the rowid");
-            return refuse(
-                what,
-                "give the table a primary key, or say which columns are the key",
-            );
-        }
-        ([], []) => vec![implicit],
-        ([], primary) => primary.to_vec(),
-        (names, _) => configured(&table, names, infos, &primary, &uniques)?,
-    };
-    Ok(Shape {
-        layout: Layout {
-            version: VERSION,
-            columns,
-            key: of_key,
-            rowid: rowid.map(|_| alias.unwrap_or(implicit)),
-        },
-        primary: primary.iter().map(|at| infos[*at].name.clone()).collect(),
-        table,
-        rowid,
-        uniques,
-    })
-}
-
-fn column(info: &Info) -> Column {
-    Column {
-        generated: matches!(info.hidden, 2 | 3),
-        defaulted: info.not_null && info.default.is_some(),
-        ..Column::named(&info.name, &info.declared)
-    }
-}
-
-/// The column that is another name of the rowid: a single INTEGER PRIMARY KEY. `INTEGER PRIMARY KEY DESC`, which is not one
-/// by an old mistake of SQLite's, has an index of its own and is told by that.
-fn rowid_column(infos: &[Info], primary: &[usize], uniques: &[Unique]) -> Option<usize> {
-    let [at] = primary else { return None };
-    let info = &infos[*at];
-    let indexed = uniques.iter().any(|unique| unique.primary);
-    (info.declared.eq_ignore_ascii_case("INTEGER") && !indexed).then_some(*at)
-}
-
-/// The key that the configuration names: columns that exist and that tell items apart.
-fn configured(
-    table: &str,
-    names: &[String],
-    infos: &[Info],
-    primary: &[usize],
-    uniques: &[Unique],
-) -> Result<Vec<usize>, FeedError> {
-    let mut key = Vec::new();
-    for name in names {
-        let Some(at) = infos.iter().position(|info| info.name.eq_ignore_ascii_case(name)) else {
-            let all: Vec<_> = infos.iter().map(|info| info.name.as_str()).collect();
-            let help = format!("its columns are {}", all.join(", "));
-            return Err(FeedError::new(
-                Trouble::Missing,
-                format!("`{table}` has no column `{name}`"),
-                help,
-            ));
-        };
-        if key.contains(&at) {
-            let what = format!("the key of `{table}` names `{name}` twice");
-            return Err(FeedError::new(
-                Trouble::Unsupported,
-                what,
-                "name each column once",
-            ));
-        }
-        key.push(at);
-    }
-    let within = |columns: &mut dyn Iterator<Item = &str>| {
-        let mut columns = columns.peekable();
-        columns.peek().is_some() && columns.all(|name| key.iter().any(|at| infos[*at].name == *name))
-    };
-    let unique = within(&mut primary.iter().map(|at| infos[*at].name.as_str()))
-        || uniques.iter().any(|unique| {
-            unique.condition.is_none() && within(&mut unique.columns.iter().map(|part| part.name.as_str()))
-        });
-    if !unique {
-        let what = format!("several rows of `{table}` may have the same {}", names.join(", "));
-        let help = format!(
-            "an item's key is its own: CREATE UNIQUE INDEX … ON {}({}), or choose other columns",
-            sql::identifier(table),
-            names
-                .iter()
-                .map(|name| sql::identifier(name))
-                .collect::<Vec<_>>()
-                .join(", ")
-        );
-        return Err(FeedError::new(Trouble::Unsupported, what, help));
-    }
-    Ok(key)
 }

@@ -8,8 +8,8 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use super::error::FeedError;
-use super::install::{Feed, place};
 use super::sql::{ERAS, FEEDS, feed_table, identifier};
+use super::state::{Feed, place};
 
 /// Rows that one transaction deletes.
 pub const CHUNK: i64 = 5_000;
