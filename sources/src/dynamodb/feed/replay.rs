@@ -269,3 +269,80 @@ impl Parts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dynamodb::feed::layout::{Column, VERSION};
+
+    const PARTS: u64 = 128;
+
+    /// A table of k (the rowid) and v.
+    fn replay() -> Replay {
+        let layout = Layout {
+            version: VERSION,
+            columns: vec![Column::named("k", "INTEGER"), Column::named("v", "")],
+            key: vec![0],
+            rowid: Some(0),
+        };
+        Replay::new("t".into(), Arc::new(layout))
+    }
+
+    fn pair(k: i64, v: i64) -> Vec<Cell> {
+        vec![Cell::Integer(k), Cell::Integer(v)]
+    }
+
+    fn row(seq: i64, op: Op, old: Vec<Cell>, new: Vec<Cell>) -> Row {
+        Row {
+            seq,
+            at: Timestamp::default(),
+            op,
+            hit: -1,
+            old,
+            new,
+        }
+    }
+
+    #[test]
+    fn a_cut_before_the_row_goes_on_where_it_was_announced() {
+        let mut replay = replay();
+        let mut out = Vec::new();
+        replay.take(row(7, Op::BeforeInsert, pair(1, 1), pair(1, 2)), &mut out);
+        replay.take(row(8, Op::Delete, pair(1, 1), Vec::new()), &mut out);
+        assert_eq!((out.len(), replay.oldest()), (0, Some(7)));
+        replay.take(row(9, Op::Insert, Vec::new(), pair(1, 2)), &mut out);
+        assert_eq!(replay.oldest(), None);
+        let what = What::Modify {
+            old: pair(1, 1),
+            new: pair(1, 2),
+        };
+        assert_eq!((out.len(), &out[0].what, out[0].seq), (1, &what, Seq(9 * PARTS)));
+    }
+
+    #[test]
+    fn a_deletion_of_something_else_lets_the_held_one_stand() {
+        let mut replay = replay();
+        let mut out = Vec::new();
+        replay.take(row(1, Op::BeforeInsert, pair(1, 1), pair(1, 2)), &mut out);
+        replay.take(row(2, Op::Delete, pair(1, 1), Vec::new()), &mut out);
+        replay.take(row(3, Op::Expire, pair(5, 5), Vec::new()), &mut out);
+        assert_eq!(
+            out.iter().map(|c| (c.seq.0 / PARTS, c.ttl)).collect::<Vec<_>>(),
+            [(2, false), (3, true)]
+        );
+    }
+
+    #[test]
+    fn any_number_of_ignored_inserts_is_remembered_in_bounded_room() {
+        let mut replay = replay();
+        let mut out = Vec::new();
+        for seq in 1..2_000 {
+            replay.take(row(seq, Op::BeforeInsert, pair(seq, 0), pair(seq, 1)), &mut out);
+            replay.take(row(seq, Op::Delete, pair(seq, 0), Vec::new()), &mut out);
+        }
+        assert!(replay.pending.len() <= MAX_PENDING && replay.held.len() <= MAX_PENDING);
+        replay.end(&mut out);
+        assert_eq!((out.len(), replay.oldest()), (1_999, None));
+        assert!(out.is_sorted_by_key(|change| change.seq));
+    }
+}

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::error::{FeedError, Trouble};
 use super::layout::{Layout, VERSION};
 use super::shape::{self, Shape};
-use super::sql::{ERAS, FEEDS, feed_table, is_ours};
+use super::sql::{ERAS, FEEDS, feed_table, identifier, is_ours};
 use super::triggers;
 
 /// A table to watch.
@@ -195,14 +195,12 @@ pub(super) fn looked(database: &Connection, table: &Table) -> Result<Shape, Feed
 
 /// The highest row that a feed ever had.
 pub(in crate::dynamodb) fn last_row(database: &Connection, id: i64) -> rusqlite::Result<i64> {
-    let last = database
-        .query_row(
-            "SELECT seq FROM sqlite_sequence WHERE name = ?",
-            [feed_table(id)],
-            |row| row.get(0),
-        )
-        .optional()?;
-    Ok(last.unwrap_or(0))
+    // Whoever clears sqlite_sequence does not take the last row, which trimming leaves.
+    let text = format!(
+        "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = ?), 0), coalesce((SELECT max(seq) FROM {}), 0))",
+        identifier(&feed_table(id))
+    );
+    database.query_row(&text, [feed_table(id)], |row| row.get(0))
 }
 
 /// A trigger in the schema.
