@@ -196,6 +196,60 @@ fn a_locked_database_is_told_and_works_afterwards() {
 }
 
 #[test]
+fn a_reader_that_is_locked_out_loses_nothing() {
+    let (database, mut watched) = Database::watched("CREATE TABLE t(k INTEGER PRIMARY KEY)");
+    let Watched { reader, mut tail } = watched;
+    drop(reader);
+    database
+        .writer
+        .pragma_update(None, "journal_mode", "delete")
+        .unwrap();
+    watched = Watched {
+        reader: Reader::open(&database.path).unwrap(),
+        tail: Reader::open(&database.path)
+            .unwrap()
+            .tail(tail.feed(), Cursor::default())
+            .unwrap(),
+    };
+    database.run("INSERT INTO t VALUES(1)");
+    assert_eq!(watched.told(), ["+ 1"]);
+    database.run("BEGIN EXCLUSIVE; INSERT INTO t VALUES(2)");
+    watched
+        .reader
+        .database()
+        .busy_timeout(std::time::Duration::ZERO)
+        .unwrap();
+    tail = watched.tail;
+    let error = watched
+        .reader
+        .read(&mut tail, crate::database::WIDE)
+        .err()
+        .unwrap();
+    assert_eq!(error.trouble, Trouble::Locked, "{error:?}");
+    assert!(error.help.contains("journal_mode=wal"), "{error:?}");
+    database.run("COMMIT");
+    let batch = watched.reader.read(&mut tail, crate::database::WIDE).unwrap();
+    assert_eq!(batch.changes.len(), 1);
+}
+
+#[test]
+fn a_feed_of_a_later_triggerfish_is_left_alone() {
+    let (mut database, mut watched) = Database::watched("CREATE TABLE t(k INTEGER PRIMARY KEY)");
+    database
+        .run("UPDATE _triggerfish_feed_era SET layout = replace(layout, '\"version\":1', '\"version\":99')");
+    let error = install::install(&mut database.writer, &[Table::named("t")], Timestamp::default())
+        .err()
+        .unwrap();
+    assert!(error.what.contains("version 99"), "{error:?}");
+    let error = watched
+        .reader
+        .read(&mut watched.tail, crate::database::WIDE)
+        .err()
+        .unwrap();
+    assert!(error.what.contains("later triggerfish"), "{error:?}");
+}
+
+#[test]
 fn a_damaged_database_is_an_error_and_no_panic() {
     let (database, watched) = Database::watched("CREATE TABLE t(k INTEGER PRIMARY KEY, v)");
     let feed = watched.tail.feed().clone();

@@ -232,3 +232,26 @@ fn trimming_keeps_what_was_not_read_and_the_sequence() {
     assert_eq!(eras, 1);
     assert_eq!(watched.told(), ["~ 1 5 1 > 1 5 2"]);
 }
+
+#[test]
+fn a_writer_that_attached_the_database_is_caught() {
+    let (database, mut watched) = Database::watched("CREATE TABLE t(k INTEGER PRIMARY KEY, v)");
+    let other = rusqlite::Connection::open_in_memory().unwrap();
+    other.execute_batch("CREATE TABLE t(k)").unwrap();
+    other
+        .execute("ATTACH ? AS theirs", [database.path.to_str().unwrap()])
+        .unwrap();
+    other.execute_batch("INSERT INTO theirs.t VALUES(1,1); REPLACE INTO theirs.t VALUES(1,2); INSERT INTO main.t VALUES(5)").unwrap();
+    assert_eq!(watched.told(), ["+ 1 1", "~ 1 1 > 1 2"]);
+}
+
+#[test]
+fn a_cleared_sequence_does_not_look_like_another_database() {
+    let (database, mut watched) = Database::watched("CREATE TABLE t(k INTEGER PRIMARY KEY)");
+    database.run("INSERT INTO t VALUES(1),(2); DELETE FROM sqlite_sequence");
+    watched.read();
+    let (feed, cursor) = (watched.tail.feed().clone(), watched.tail.cursor());
+    assert!(watched.reader.tail(&feed, cursor).is_ok());
+    database.run("INSERT INTO t VALUES(3)");
+    assert_eq!(watched.told(), ["+ 3"]);
+}

@@ -222,5 +222,6 @@ fn uniques(
 
 /// Whether a default is a literal, which means the same in a trigger; `DEFAULT abc` is a text in a table and a column there.
 fn is_literal(text: &str) -> bool {
-    text.starts_with(['\'', '+', '-']) || text.starts_with(|c: char| c.is_ascii_digit())
+    let blob = text.starts_with("x'") || text.starts_with("X'");
+    blob || text.starts_with(['\'', '+', '-']) || text.starts_with(|c: char| c.is_ascii_digit())
 }
