@@ -89,6 +89,11 @@ const CASES: &[(&str, &str)] = &[
         "UPDATE OR IGNORE t SET k=2 WHERE k=1; DELETE FROM t WHERE k=2; UPDATE t SET k=2 WHERE k=1",
         "- 2 b y|- 1 a x|+ 2 a x",
     ),
+    // The first row's update is ignored because of the second, which then becomes just that.
+    (
+        "UPDATE t SET v='y'; UPDATE OR IGNORE t SET k=5, u='b' WHERE k<3",
+        "~ 1 a x > 1 a y|~ 3 null z > 3 null y|- 2 b y|+ 5 b y",
+    ),
     (
         "INSERT OR IGNORE INTO t VALUES(1,'a','n'); DELETE FROM t WHERE k<3",
         "- 1 a x|- 2 b y",
@@ -217,6 +222,11 @@ const SPECIAL: &[(&str, &str, &str)] = &[
         "CREATE TABLE t(k INTEGER PRIMARY KEY, u TEXT NOT NULL DEFAULT 'd' UNIQUE, v NOT NULL DEFAULT abc)",
         "INSERT INTO t VALUES(1,'d',1); REPLACE INTO t VALUES(2,NULL,NULL)",
         "+ 1 d 1|- 1 d 1|+ 2 d abc",
+    ),
+    (
+        "CREATE TABLE t(k INTEGER PRIMARY KEY, w NOT NULL DEFAULT 2 UNIQUE)",
+        "INSERT INTO t VALUES(3,2); INSERT OR IGNORE INTO t VALUES(1,NULL); REPLACE INTO t VALUES(1,5)",
+        "+ 3 2|+ 1 5",
     ),
     // The table decides about conflicts by itself.
     (

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use sources::dynamodb::feed::wake::Wake;
 use sources::source::Bell;
 
-use crate::database::Database;
+use crate::database::{Database, Watched};
 
 const TABLE: &str = "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT, v REAL)";
 
@@ -66,9 +66,11 @@ fn insert_with_and_without_a_feed() {
 #[ignore = "a measurement, for a quiet machine and a release build"]
 fn from_commit_to_change() {
     for mode in ["wal", "delete"] {
-        let (database, mut watched) = Database::watched(TABLE);
+        let mut database = Database::new(TABLE);
+        database.writer.pragma_update(None, "journal_mode", mode).unwrap();
+        let feed = database.install().feeds.remove(0);
+        let mut watched = Watched::new(&database, &feed);
         let writer = Connection::open(&database.path).unwrap();
-        writer.pragma_update(None, "journal_mode", mode).unwrap();
         writer.pragma_update(None, "synchronous", "normal").unwrap();
         let (bell, ear) = Bell::new();
         let _wake = Wake::new(&database.path, bell).unwrap();

@@ -85,7 +85,8 @@ impl Random {
     }
 
     /// Statements of one transaction; failures are part of it.
-    fn transaction(&mut self, writer: &Connection) {
+    fn transaction(&mut self, writer: &Connection) -> Vec<String> {
+        let mut ran = Vec::new();
         let explicit = self.below(2) == 0;
         if explicit {
             writer.execute_batch("BEGIN").unwrap();
@@ -95,7 +96,12 @@ impl Random {
             if saved {
                 let _ = writer.execute_batch("SAVEPOINT s");
             }
-            let _ = writer.execute_batch(&self.statement());
+            let statement = self.statement();
+            let outcome = writer.execute_batch(&statement).err();
+            ran.push(format!(
+                "{statement} -- {}",
+                outcome.map(|e| e.to_string()).unwrap_or_default()
+            ));
             if saved {
                 let _ = writer.execute_batch(self.one(&["ROLLBACK TO s", "RELEASE s"]));
             }
@@ -105,26 +111,32 @@ impl Random {
                 .execute_batch(if self.below(5) == 0 { "ROLLBACK" } else { "COMMIT" })
                 .unwrap();
         }
+        ran
     }
 }
 
 type Copy = BTreeMap<String, String>;
 
-fn apply(copy: &mut Copy, last: &mut Seq, change: &Change) {
-    assert!(change.seq > *last, "order: {change:?}");
-    *last = change.seq;
+/// Applies a change; what it contradicts is an error.
+fn apply(copy: &mut Copy, last: &mut Seq, change: &Change) -> Result<(), String> {
     let key = change.key().into_iter().map(spell).collect::<String>();
     let row = |cells: &[Cell]| {
         let attributes = change.layout.attributes().map(|(at, _)| spell(&cells[at]));
         attributes.collect::<Vec<_>>().join(" ")
     };
-    match &change.what {
-        What::Insert { new } => assert_eq!(copy.insert(key, row(new)), None, "{}", tell(change)),
-        What::Remove { old } => assert_eq!(copy.remove(&key), Some(row(old)), "{}", tell(change)),
-        What::Modify { old, new } => {
-            assert_ne!(old, new);
-            assert_eq!(copy.insert(key, row(new)), Some(row(old)), "{}", tell(change));
-        }
+    let (was, now) = match &change.what {
+        What::Insert { new } => (None, Some(row(new))),
+        What::Remove { old } => (Some(row(old)), None),
+        What::Modify { old, new } => (Some(row(old)), Some(row(new))),
+    };
+    let found = match &now {
+        Some(row) => copy.insert(key, row.clone()),
+        None => copy.remove(&key),
+    };
+    let in_order = change.seq > std::mem::replace(last, change.seq);
+    match in_order && found == was && was != now {
+        true => Ok(()),
+        false => Err(format!("{} {:?} contradicts {found:?}", tell(change), change.seq)),
     }
 }
 
@@ -152,16 +164,20 @@ fn a_copy_kept_from_changes_is_the_table() {
             let mut random = Random(0x9e37_79b9_7f4a_7c15 + kind as u64 * 2 + u64::from(recursive));
             let (mut copy, mut last, mut all) = (Copy::new(), Seq::default(), Vec::new());
             for run in 0..runs {
-                random.transaction(&database.writer);
+                let ran = random.transaction(&database.writer);
                 let changes = live.read();
-                for change in &changes {
-                    apply(&mut copy, &mut last, change);
-                }
-                assert_eq!(
-                    copy,
-                    table(&database.writer),
-                    "run {run} of {sql}, recursive {recursive}"
-                );
+                let applied: Result<(), String> = changes
+                    .iter()
+                    .try_for_each(|change| apply(&mut copy, &mut last, change));
+                let about = || {
+                    let told: Vec<_> = changes.iter().map(tell).collect();
+                    format!(
+                        "run {run} of {sql}, recursive {recursive}:\n{}\ntold {told:#?}",
+                        ran.join("\n")
+                    )
+                };
+                assert_eq!(applied, Ok(()), "{}", about());
+                assert_eq!(copy, table(&database.writer), "{}", about());
                 all.extend(changes);
             }
             let feed = live.tail.feed().clone();

@@ -54,7 +54,7 @@ pub fn assemble(
     primary.sort_unstable();
     let primary: Vec<usize> = primary.into_iter().map(|(_, at)| at).collect();
     let alias = rowid_column(infos, &primary, &uniques).filter(|_| !without_rowid);
-    let mut columns: Vec<Column> = infos.iter().map(column).collect();
+    let mut columns: Vec<Column> = infos.iter().map(|info| column(info, &uniques)).collect();
     if rowid.is_some() && alias.is_none() {
         columns.push(Column {
             implicit: true,
@@ -88,10 +88,14 @@ pub fn assemble(
     })
 }
 
-fn column(info: &Info) -> Column {
+fn column(info: &Info, uniques: &[Unique]) -> Column {
+    // Bit 0 is the rowid's.
+    let ranks = uniques.iter().enumerate();
+    let part_of = ranks.filter(|(_, unique)| unique.columns.iter().any(|part| part.name == info.name));
+    let bits = part_of.fold(0, |all, (rank, _)| all | 1 << (rank + 1));
     Column {
         generated: matches!(info.hidden, 2 | 3),
-        defaulted: info.not_null && info.default.is_some(),
+        defaulted: (info.not_null && info.default.is_some()).then_some(bits),
         ..Column::named(&info.name, &info.declared)
     }
 }

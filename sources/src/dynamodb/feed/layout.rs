@@ -22,9 +22,9 @@ pub struct Column {
     /// The rowid of a table that has no column for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub implicit: bool,
-    /// NOT NULL with a default, which REPLACE writes for a NULL.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub defaulted: bool,
+    /// For NOT NULL with a default, which REPLACE writes for a NULL: the bits of the unique indexes that it is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defaulted: Option<i64>,
 }
 
 impl Column {
@@ -35,7 +35,7 @@ impl Column {
             declared: declared.to_owned(),
             generated: false,
             implicit: false,
-            defaulted: false,
+            defaulted: None,
         }
     }
 }
@@ -82,6 +82,17 @@ impl Layout {
         })
     }
 
+    /// The bits of the unique indexes by which `old` was thought to be in the way because of a default, and is not: what was
+    /// written for the NULL is another value.
+    pub fn misjudged(&self, before: &[Cell], old: &[Cell], after: &[Cell]) -> i64 {
+        let columns = self.columns.iter().enumerate();
+        let bits = columns.filter_map(|(at, column)| {
+            let other = before.get(at) == Some(&Cell::Null) && old.get(at) != after.get(at);
+            column.defaulted.filter(|_| other)
+        });
+        bits.fold(0, |all, bits| all | bits)
+    }
+
     /// Whether the row that a BEFORE trigger announced is the row that was written. Not known before are generated columns,
     /// an automatic rowid (-1 until then), and the default that REPLACE writes for a NULL.
     pub fn announced(&self, before: &[Cell], after: &[Cell]) -> bool {
@@ -91,7 +102,7 @@ impl Layout {
             };
             column.generated
                 || (self.rowid == Some(at) && *before == Cell::Integer(-1))
-                || (column.defaulted && *before == Cell::Null)
+                || (column.defaulted.is_some() && *before == Cell::Null)
                 || before == after
         })
     }

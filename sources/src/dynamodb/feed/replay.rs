@@ -199,7 +199,9 @@ impl Replay {
             _ => Op::BeforeUpdate,
         };
         let layout = &self.layout;
-        let announced = |p: &Row| p.op == announcing && layout.announced(&p.new, &row.new);
+        // An ignored update of another row may have announced the same new row, with the updated row in its way.
+        let announced =
+            |p: &Row| p.op == announcing && p.old != row.old && layout.announced(&p.new, &row.new);
         let mut replaced: Vec<Vec<Cell>> = Vec::new();
         for candidate in self
             .pending
@@ -230,7 +232,8 @@ fn conflicts(layout: &Layout, candidate: &Row, row: &Row) -> bool {
     let by_rowid = layout
         .rowid
         .is_some_and(|at| candidate.old.get(at) == row.new.get(at));
-    candidate.hit & row.hit & !1 != 0 || (candidate.hit & 1 != 0 && by_rowid)
+    let misjudged = layout.misjudged(&candidate.new, &candidate.old, &row.new);
+    candidate.hit & row.hit & !misjudged & !1 != 0 || (candidate.hit & 1 != 0 && by_rowid)
 }
 
 struct Told {
