@@ -174,7 +174,7 @@ fn create(work: &Connection, shape: &Shape, now: Timestamp) -> rusqlite::Result<
     )?;
     let id = work.last_insert_rowid();
     work.execute_batch(&format!(
-        "CREATE TABLE {}(seq INTEGER PRIMARY KEY AUTOINCREMENT, at, op, hit)",
+        "CREATE TABLE {}(seq INTEGER PRIMARY KEY, at, op, hit)",
         identifier(&feed_table(id))
     ))?;
     let feed = Feed {

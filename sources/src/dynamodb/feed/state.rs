@@ -195,12 +195,11 @@ pub(super) fn looked(database: &Connection, table: &Table) -> Result<Shape, Feed
 
 /// The highest row that a feed ever had.
 pub(in crate::dynamodb) fn last_row(database: &Connection, id: i64) -> rusqlite::Result<i64> {
-    // Whoever clears sqlite_sequence does not take the last row, which trimming leaves.
     let text = format!(
-        "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = ?), 0), coalesce((SELECT max(seq) FROM {}), 0))",
+        "SELECT coalesce(max(seq), 0) FROM {}",
         identifier(&feed_table(id))
     );
-    database.query_row(&text, [feed_table(id)], |row| row.get(0))
+    database.query_row(&text, [], |row| row.get(0))
 }
 
 /// A trigger in the schema.
