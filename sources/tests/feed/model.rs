@@ -208,5 +208,28 @@ fn reread(watched: &Watched, all: &[Change], random: &mut Random) {
         }
     }
     let spelled = |changes: &[Change]| changes.iter().map(|c| (c.seq, tell(c))).collect::<Vec<_>>();
-    assert_eq!(spelled(&told), spelled(all));
+    let (told, all) = (spelled(&told), spelled(all));
+    let differs = told.iter().zip(&all).position(|(a, b)| a != b);
+    if let Some(at) = differs {
+        let from = at.saturating_sub(3);
+        let rows = watched.reader.database();
+        let mut rows = rows
+            .prepare("SELECT * FROM _triggerfish_feed_1 WHERE seq BETWEEN ?1 - 40 AND ?1 + 3")
+            .unwrap();
+        let width = rows.column_count();
+        let seq = (told[at].0.0.min(all[at].0.0) / 128) as i64;
+        let mut rows = rows.query([seq]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let cells: Vec<String> = (0..width)
+                .map(|at| spell(&row.get_ref(at).unwrap().into()))
+                .collect();
+            println!("{}", cells.join(" "));
+        }
+        panic!(
+            "told again {:#?}, first {:#?}",
+            &told[from..at + 3],
+            &all[from..at + 3]
+        );
+    }
+    assert_eq!(told.len(), all.len());
 }

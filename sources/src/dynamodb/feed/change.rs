@@ -22,6 +22,11 @@ impl Seq {
         let row = u64::try_from(row).unwrap_or(0);
         Seq(row.saturating_mul(PARTS).saturating_add(part as u64))
     }
+
+    /// The last place that `row` has.
+    pub(super) fn last_of(row: i64) -> Seq {
+        Seq::new(row, PARTS as usize - 1)
+    }
 }
 
 /// One committed change of one item.

@@ -26,7 +26,7 @@ use crate::dynamodb::cell::Cell;
 pub struct Cursor {
     /// The last row of the feed that need not be read again.
     pub row: i64,
-    /// The last change that was told.
+    /// What was told or decided to be nothing, up to here.
     pub told: Seq,
 }
 
@@ -176,7 +176,9 @@ impl Reader {
         }
         let told = tail.told;
         changes.retain(|change| change.seq > told);
-        tail.told = changes.last().map_or(told, |change| change.seq);
+        // Rows that told nothing are decided, too: read again without what came before, they might tell something.
+        let undecided = tail.replay.as_ref().and_then(|(_, replay)| replay.undecided());
+        tail.told = told.max(Seq::last_of(undecided.map_or(tail.read, |row| row - 1)));
         Ok(Batch {
             changes,
             cursor: tail.cursor(),

@@ -106,6 +106,11 @@ impl Replay {
         rows.map(|row| row.seq).min()
     }
 
+    /// The oldest row of which it is not decided what it tells.
+    pub fn undecided(&self) -> Option<i64> {
+        self.held.first().map(|row| row.seq)
+    }
+
     /// Takes the next row.
     pub fn take(&mut self, row: Row, out: &mut Vec<Change>) {
         match row.op {
