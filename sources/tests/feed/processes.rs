@@ -70,14 +70,14 @@ fn runs_with(mode: &str) {
     assert!(lives > 3, "{lives}");
 }
 
-/// Reads a few batches and forgets everything but the cursor. Says whether the end was reached.
+/// Reads a few batches, more rows than can be pending, and forgets everything but the cursor. Says whether the end was reached.
 fn one_life(database: &Database, feed: &Feed, cursor: &mut Cursor, last: &mut Seq, copy: &mut Copy) -> bool {
     let reader = Reader::open(&database.path).unwrap();
     let mut tail = reader.tail(feed, *cursor).unwrap();
     for _ in 0..3 {
         let limit = Limit {
-            rows: 100,
-            bytes: 100_000,
+            rows: 1_000,
+            bytes: 1_000_000,
         };
         let batch = reader.read(&mut tail, limit).unwrap();
         for change in &batch.changes {
