@@ -165,7 +165,7 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     let entrance = Entrance::new(arrivals.clone(), reactor.doorbell());
     let opened = open_sources(project, ready)?;
     let reload = Reload::default();
-    let plane = start::plane(start::Start {
+    let mut plane = start::plane(start::Start {
         data: &args.data_dir,
         endpoint: format!("http://{address}"),
         seed,
@@ -180,6 +180,8 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         entrance: entrance.clone(),
         reload: reload.clone(),
     })?;
+    // Nothing else keeps others from the code: what derives from the seed is in the journal.
+    plane.place.secret = secret.bytes("code-urls");
     let plane = Arc::new(plane);
     let replies = Replies::default();
     let color = super::colors(std::io::stdout().is_terminal());

@@ -173,6 +173,10 @@ async fn hand_over(gateway: &Gateway, head: Parts, body: Incoming, id: &RequestI
     if let Service::FunctionUrl(url) = &service {
         return function_url::answer(gateway, url, &request).await;
     }
+    if service == Service::Lambda && lambda::is_code(&request.path) {
+        // Signed in a way of its own, as AWS's are: whoever has the URL may download.
+        return lambda::answer(gateway, request).await;
+    }
     let caller = match caller(gateway, &request) {
         Ok(caller) => caller,
         Err(error) => return refuse(&error, form, id),

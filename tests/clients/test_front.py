@@ -7,7 +7,9 @@ import subprocess
 import tempfile
 import time
 import unittest
+import urllib.error
 import urllib.parse
+import urllib.request
 
 import boto3
 import botocore.config
@@ -238,6 +240,15 @@ class Signed(Front, unittest.TestCase):
             self.assertEqual(self.client("lambda", **right).invoke(FunctionName="who")["StatusCode"], 200)
             arn = "arn:aws:lambda:us-east-1:123456789012:function:who:$LATEST"
             self.assertEqual(self.client("lambda", **right).invoke(FunctionName=arn)["StatusCode"], 200)
+
+    def test_code_is_downloaded_by_its_url_alone(self):
+        right = {"key": "AKIAFRONT", "secret": "right/secret+of=it"}
+        location = self.client("lambda", **right).get_function(FunctionName="who")["Code"]["Location"]
+        with urllib.request.urlopen(location, timeout=30) as answer:
+            self.assertEqual(answer.read(2), b"PK")
+        with self.assertRaises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(location.replace("signature=", "signature=0"), timeout=30)
+        self.assertEqual(caught.exception.code, 403)
 
     def test_other_keys_are_not(self):
         wrong = {"key": "AKIAFRONT", "secret": "wrong"}
