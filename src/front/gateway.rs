@@ -134,11 +134,7 @@ async fn answer(gateway: &Gateway, request: hyper::Request<Incoming>, serving: S
     let (head, body) = request.into_parts();
     let (method, path) = (head.method.clone(), head.uri.path().to_owned());
     let answer = hand_over(gateway, head, body, &id, number).await;
-    if let Some(error) = answer.error() {
-        gateway
-            .refusals
-            .tell(method.as_str(), &path, answer.status, error);
-    }
+    gateway.refusals.tell(method.as_str(), &path, &answer);
     respond(answer, &id, serving)
 }
 
