@@ -18,6 +18,9 @@ use super::streaming;
 use crate::front::gateway::Gateway;
 use crate::front::http::{Answer, Request, decode};
 
+/// The largest body of InvokeAsync, in bytes (spec/lambda §5.5): it did not grow with `Event`.
+const ASYNC_LIMIT: usize = 262_144;
+
 /// What a request asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Invoke {
@@ -80,6 +83,13 @@ pub async fn answer(gateway: &Gateway, form: Form, name: &str, request: &Request
 /// # Errors
 /// The error to answer with, in AWS's form.
 pub fn parse(form: Form, name: &str, request: &Request) -> Result<Invoke, ApiError> {
+    if form == Form::Async && request.body.len() > ASYNC_LIMIT {
+        return Err(ApiError::too_large(
+            &request.body.len().to_string(),
+            "Event",
+            ASYNC_LIMIT,
+        ));
+    }
     let mut named = name::function(&decode(name))?;
     if let Some(qualifier) = request.parameter("Qualifier") {
         named.qualify(&qualifier)?;
@@ -248,6 +258,18 @@ mod tests {
     }
 
     #[test]
+    #[test]
+    fn invoke_async_takes_less_than_event() {
+        static BODY: [u8; ASYNC_LIMIT + 1] = [b'1'; ASYNC_LIMIT + 1];
+        let path = "/2014-11-13/functions/f/invoke-async/";
+        assert!(ask(path, &[], &BODY[..ASYNC_LIMIT]).is_ok());
+        let error = ask(path, &[], &BODY).err();
+        let text = r#"{"message":"262145 byte payload is too large for the Event invocation type (limit 262144 bytes)"}"#;
+        assert_eq!(error.map(|e| (e.status, e.body)), Some((413, text.to_owned())));
+        let event = [("x-amz-invocation-type", "Event")];
+        assert!(ask("/2015-03-31/functions/f/invocations", &event, &BODY).is_ok());
+    }
+
     fn three_operations_run_functions() {
         let form = |path| route(path).map(|(form, name)| (form, name.to_owned()));
         assert_eq!(
