@@ -8,8 +8,8 @@ use std::io::{ErrorKind, IsTerminal};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -41,7 +41,7 @@ use sources::source::{Bell, Emitter};
 use crate::cli::Up;
 use crate::front::access::{self, Hosts};
 use crate::front::gateway::{self, Gateway};
-use crate::front::iam::Iam;
+use crate::front::iam::kept::Kept;
 use crate::front::keys::{Key, Keys, Owner};
 use crate::front::lambda::start;
 use crate::front::lambda::world::World;
@@ -146,6 +146,7 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     })?;
     let address = listener.local_addr()?;
     let lock = lock_state(&args.data_dir)?;
+    let iam = Kept::load(&args.data_dir)?;
     let scratch = Scratch::new()?;
     let seed = fresh_seed();
     let plan = Plan {
@@ -196,7 +197,7 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         signed,
         secret,
         room: Room::default(),
-        iam: Mutex::new(Iam::default()),
+        iam,
         seed,
         calls: AtomicU64::new(0),
     };

@@ -7,7 +7,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Response;
@@ -29,7 +29,7 @@ use super::credential::Credential;
 use super::fault::{Fault, Form};
 use super::given::Given;
 use super::http::{Answer, Request};
-use super::iam::{self, Iam};
+use super::iam::{self, kept::Kept};
 use super::keys::{Keys, Owner};
 use super::lambda::plane::Plane;
 use super::limits::Room;
@@ -61,7 +61,7 @@ pub struct Gateway {
     /// Memory for large bodies.
     pub room: Room,
     /// Roles and policies.
-    pub iam: Mutex<Iam>,
+    pub iam: Kept,
     /// What request ids derive from.
     pub seed: Seed,
     /// Number of the next call.
@@ -179,7 +179,7 @@ async fn hand_over(gateway: &Gateway, head: Parts, body: Incoming, id: &RequestI
     };
     match service {
         Service::Lambda => lambda::answer(gateway, request).await,
-        Service::Iam => iam_answer(gateway, &request),
+        Service::Iam => iam_answer(gateway, &request).await,
         Service::Sts => sts_answer(gateway, &request, caller.as_ref()),
         Service::FunctionUrl(_) | Service::Other(_) | Service::Unnamed => {
             service::not_here(&service, &request, form).told(form, id)
@@ -204,13 +204,12 @@ fn refuse(error: &SignatureError, form: Form, id: &RequestId) -> Answer {
     error.fault(form).told(form, id)
 }
 
-fn iam_answer(gateway: &Gateway, request: &Request) -> Answer {
+async fn iam_answer(gateway: &Gateway, request: &Request) -> Answer {
     let call = match Call::of(request) {
         Ok(call) => call,
         Err(fault) => return fault.told(Form::Query, &request.id),
     };
-    let mut iam = gateway.iam.lock().unwrap_or_else(PoisonError::into_inner);
-    let done = iam.act(&call, &given(gateway, request));
+    let done = gateway.iam.act(&call, &given(gateway, request)).await;
     query::answer(&call, iam::NAMESPACE, done, &request.id)
 }
 
@@ -220,10 +219,7 @@ fn sts_answer(gateway: &Gateway, request: &Request, caller: Option<&Owner>) -> A
         Err(fault) => return fault.told(Form::Query, &request.id),
     };
     let given = given(gateway, request);
-    let role_id = |name: &str| {
-        let iam = gateway.iam.lock().unwrap_or_else(PoisonError::into_inner);
-        iam.role_id(name)
-    };
+    let role_id = |name: &str| gateway.iam.role_id(name);
     let done = sts::act(&call, caller, role_id, &given, &gateway.secret);
     let done = done.map(|done| {
         if let Some((id, key)) = done.issued {

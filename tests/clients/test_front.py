@@ -227,6 +227,19 @@ class Open(Front, unittest.TestCase):
         self.assertRegex(body, "^HTTP/1.1 408 ")
         self.assertAlmostEqual(time.monotonic() - began, 20, delta=3)
 
+    def test_roles_survive_a_restart(self):
+        live = Live(project(), prepare)
+        try:
+            client = lambda: live.connect("iam")  # noqa: E731
+            made = client().create_role(RoleName="kept", AssumeRolePolicyDocument=TRUST)["Role"]
+            client().put_role_policy(RoleName="kept", PolicyName="in", PolicyDocument=POLICY)
+            live.kill()
+            live.start()
+            self.assertEqual(client().get_role(RoleName="kept")["Role"], made)
+            self.assertEqual(client().list_role_policies(RoleName="kept")["PolicyNames"], ["in"])
+        finally:
+            live.stop()
+
 
 class Signed(Front, unittest.TestCase):
     arguments = ["--require-signature", "keys", "--host", "aws.test"]
@@ -303,6 +316,16 @@ class Signed(Front, unittest.TestCase):
 
 
 class Start(unittest.TestCase):
+    def test_roles_that_cannot_be_read_are_named(self):
+        with tempfile.TemporaryDirectory() as here:
+            (pathlib.Path(here) / "iam.json").write_text("{")
+            up = subprocess.run(
+                [BINARY, "up", "--listen", "127.0.0.1:0", "--data-dir", "."],
+                cwd=here, capture_output=True, text=True, timeout=60,
+            )  # fmt: skip
+            self.assertNotEqual(up.returncode, 0)
+            self.assertIn("./iam.json: roles and policies cannot be read", up.stderr)
+
     def test_keys_that_are_none_are_named(self):
         with tempfile.TemporaryDirectory() as here:
             file = pathlib.Path(here) / "keys"
