@@ -40,14 +40,15 @@ use sources::source::{Bell, Emitter};
 
 use crate::cli::Up;
 use crate::front::access::{self, Hosts};
+use crate::front::body::Bodies;
 use crate::front::gateway::{self, Gateway};
 use crate::front::iam::kept::Kept;
 use crate::front::keys::{Key, Keys, Owner};
 use crate::front::lambda::start;
 use crate::front::lambda::world::World;
-use crate::front::limits::Room;
 use crate::front::refusals::Refusals;
 use crate::front::secret::Secret;
+use crate::front::times::Times;
 use crate::output::talk;
 use crate::reload::Reload;
 
@@ -196,7 +197,8 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         keys,
         signed,
         secret,
-        room: Room::default(),
+        bodies: Bodies::default(),
+        times: Times::default(),
         iam,
         seed,
         calls: AtomicU64::new(0),

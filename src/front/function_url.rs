@@ -94,7 +94,7 @@ async fn serve(gateway: &Gateway, id: &str, target: &Target, request: &Request) 
         payload,
     };
     let streams = target.config.streams;
-    let call = call::begin(gateway, request.number, order, streams).await?;
+    let call = call::begin(gateway, request.number, order, streams, &request.room).await?;
     match streams {
         true => streaming::answer(call).await,
         false => {

@@ -72,7 +72,7 @@ pub fn route(path: &str) -> Option<(Form, &str)> {
 /// Answers a request that [`route`] has found to be one.
 pub async fn answer(gateway: &Gateway, form: Form, name: &str, request: &Request) -> Answer {
     let invoked = match parse(form, name, request) {
-        Ok(invoke) => carry_out(gateway, invoke, request.number).await,
+        Ok(invoke) => carry_out(gateway, invoke, request).await,
         Err(problem) => Err(problem),
     };
     invoked.unwrap_or_else(Answer::from)
@@ -145,7 +145,8 @@ pub fn parse(form: Form, name: &str, request: &Request) -> Result<Invoke, ApiErr
     })
 }
 
-async fn carry_out(gateway: &Gateway, invoke: Invoke, number: u64) -> Result<Answer, ApiError> {
+async fn carry_out(gateway: &Gateway, invoke: Invoke, request: &Request) -> Result<Answer, ApiError> {
+    let (number, room) = (request.number, &request.room);
     let plane = &gateway.plane;
     invoke
         .function
@@ -172,11 +173,11 @@ async fn carry_out(gateway: &Gateway, invoke: Invoke, number: u64) -> Result<Ans
             Ok(Answer::empty(status))
         }
         (InvocationType::RequestResponse, Form::Stream) => {
-            let call = call::begin(gateway, number, order, true).await?;
+            let call = call::begin(gateway, number, order, true, room).await?;
             streaming::answer(call, invoke.tail).await
         }
         (InvocationType::RequestResponse, _) => {
-            let call = call::begin(gateway, number, order, false).await?;
+            let call = call::begin(gateway, number, order, false, room).await?;
             whole(call.end().await?, invoke.tail)
         }
     }
@@ -258,7 +259,6 @@ mod tests {
     }
 
     #[test]
-    #[test]
     fn invoke_async_takes_less_than_event() {
         static BODY: [u8; ASYNC_LIMIT + 1] = [b'1'; ASYNC_LIMIT + 1];
         let path = "/2014-11-13/functions/f/invoke-async/";
@@ -270,6 +270,7 @@ mod tests {
         assert!(ask("/2015-03-31/functions/f/invocations", &event, &BODY).is_ok());
     }
 
+    #[test]
     fn three_operations_run_functions() {
         let form = |path| route(path).map(|(form, name)| (form, name.to_owned()));
         assert_eq!(
