@@ -216,7 +216,7 @@ fn a_refused_call_is_told() {
     let address = up.address.clone();
     let (mut caller, call) = common::caller(&address, "no-such");
     call(&mut caller);
-    up.until("  api  POST /2015-03-31/functions/no-such/invocations  404 ResourceNotFoundException");
+    up.until("  api  POST /2015-03-31/functions/no-such/invocations  404 ResourceNotFoundException: Function not found: arn:aws:lambda:");
     up.interrupt();
     assert!(
         journals(&demo)

@@ -8,8 +8,8 @@ use std::io::{ErrorKind, IsTerminal};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -40,14 +40,15 @@ use sources::source::{Bell, Emitter};
 
 use crate::cli::Up;
 use crate::front::access::{self, Hosts};
+use crate::front::body::Bodies;
 use crate::front::gateway::{self, Gateway};
-use crate::front::iam::Iam;
+use crate::front::iam::kept::Kept;
 use crate::front::keys::{Key, Keys, Owner};
 use crate::front::lambda::start;
 use crate::front::lambda::world::World;
-use crate::front::limits::Room;
 use crate::front::refusals::Refusals;
 use crate::front::secret::Secret;
+use crate::front::times::Times;
 use crate::output::talk;
 use crate::reload::Reload;
 
@@ -146,6 +147,7 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     })?;
     let address = listener.local_addr()?;
     let lock = lock_state(&args.data_dir)?;
+    let iam = Kept::load(&args.data_dir)?;
     let scratch = Scratch::new()?;
     let seed = fresh_seed();
     let plan = Plan {
@@ -167,6 +169,8 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
     let reload = Reload::default();
     let control = start::plane(start::Start {
         data: &args.data_dir,
+        // Nothing else keeps others from the code: what derives from the seed is in the journal.
+        secret: secret.bytes("code-urls"),
         endpoint: format!("http://{address}"),
         seed,
         world: surroundings(
@@ -192,8 +196,9 @@ fn start(project: &Option<Scenario>, args: &Up, stop: Stop) -> Result<u8, Proble
         keys,
         signed,
         secret,
-        room: Room::default(),
-        iam: Mutex::new(Iam::default()),
+        bodies: Bodies::default(),
+        times: Times::default(),
+        iam,
         seed,
         calls: AtomicU64::new(0),
     };

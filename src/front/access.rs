@@ -59,28 +59,50 @@ impl Hosts {
         Ok(())
     }
 
-    fn check_origin(&self, headers: &HeaderMap) -> Result<(), &'static str> {
+    /// Checks which page asks, if one does. Every name below `localhost` is this machine, but not every page below it is
+    /// the user's own: function URLs serve what functions say.
+    ///
+    /// # Errors
+    /// Why it is not answered.
+    pub fn check_origin(&self, headers: &HeaderMap) -> Result<(), &'static str> {
+        let host = header(headers, "host").unwrap_or_default();
         // `null` is the origin of files and of sandboxed frames, which may be anybody's.
         match header(headers, "origin").map(|origin| origin.split_once("://").map_or("", |(_, host)| host)) {
-            Some(origin) if self.is_ours(origin) => Ok(()),
+            Some(origin) if origin.eq_ignore_ascii_case(host) || self.is_trusted(&name_of(origin)) => Ok(()),
             Some(_) => Err("requests from other origins are not answered"),
             // An image or a link of a page has no origin, and where it comes from all the same.
-            None if header(headers, "sec-fetch-site") == Some("cross-site") => {
-                Err("requests from pages of other sites are not answered")
-            }
-            None => Ok(()),
+            None => match header(headers, "sec-fetch-site") {
+                Some("cross-site") => Err("requests from pages of other sites are not answered"),
+                // `a.x.localhost` and `b.x.localhost` are one site; an address and `localhost` are a site each.
+                Some("same-site") if !is_this_machine(&name_of(host)) => {
+                    Err("requests from pages of other hosts are not answered")
+                }
+                _ => Ok(()),
+            },
         }
     }
 
     fn is_ours(&self, host: &str) -> bool {
-        let name = match host.strip_prefix('[') {
-            Some(rest) => rest.split(']').next().unwrap_or(""),
-            None => host.split(':').next().unwrap_or(""),
-        };
-        let name = name.to_ascii_lowercase();
-        let by_address = name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        by_address || name == "localhost" || name.ends_with(".localhost") || self.0.contains(&name)
+        let name = name_of(host);
+        name.ends_with(".localhost") || self.is_trusted(&name)
     }
+
+    fn is_trusted(&self, name: &str) -> bool {
+        is_this_machine(name) || self.0.contains(name)
+    }
+}
+
+/// The name or address before the port, in lower case.
+fn name_of(host: &str) -> String {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next(),
+        None => host.split(':').next(),
+    };
+    name.unwrap_or_default().to_ascii_lowercase()
+}
+
+fn is_this_machine(name: &str) -> bool {
+    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 fn is_name(text: &str) -> bool {
@@ -160,5 +182,24 @@ mod tests {
         assert!(!checked(&[host, ("origin", "null")]));
         assert!(!checked(&[host, ("sec-fetch-site", "cross-site")]));
         assert!(!checked(&[]));
+    }
+    #[test]
+    fn a_page_that_a_function_url_serves_does_not_reach_the_apis() {
+        let origin = ("origin", "http://abc.lambda-url.us-east-1.localhost:4566");
+        assert!(!checked(&[("host", "localhost:4566"), origin]));
+        for host in ["127.0.0.1:4566", "x.us-east-1.localhost:4566", "aws.test"] {
+            assert!(!checked(&[("host", host), origin]), "{host}");
+        }
+        // Without an origin a browser says whether it is the same site, which all names below `us-east-1.localhost` are.
+        let site = ("sec-fetch-site", "same-site");
+        assert!(!checked(&[("host", "x.us-east-1.localhost:4566"), site]));
+        assert!(checked(&[("host", "localhost:4566"), site]));
+    }
+
+    #[test]
+    fn a_page_of_the_same_host_and_port_is_answered() {
+        let host = ("host", "lambda.localhost:4566");
+        assert!(checked(&[host, ("origin", "http://lambda.localhost:4566")]));
+        assert!(!checked(&[host, ("origin", "http://lambda.localhost:3000")]));
     }
 }

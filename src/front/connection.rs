@@ -10,26 +10,54 @@
 //! idle, too. A time costs nothing while it is kept: one timer per connection is set to the earliest end and set anew only
 //! when it rings. Deliberately absent: bodies, whose time is kept where they are read.
 
+use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper_util::rt::TokioIo;
+use scenarios::stop::Stop;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::http::{Body, BrokenOff};
+use super::times::Times;
 
-/// How long an unused connection is kept.
-const IDLE: Duration = Duration::from_secs(300);
-/// How long a head may take from its first byte to its last.
-const HEAD: Duration = Duration::from_secs(10);
-/// How long a client may leave what is written to it unread.
-const UNREAD: Duration = Duration::from_secs(60);
+/// The longest head of a request that is still read on, in bytes; one that is longer then is answered with 431.
+const HEAD_LIMIT: usize = 64 << 10;
+
+/// Serves a connection until it ends, stands still for too long, or has had its last answer after `stop` was asked for.
+pub async fn serve<S, A>(stream: S, watch: Watch, answers: A, mut stop: Stop)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    A: Service<hyper::Request<Incoming>, Response = hyper::Response<Sent>, Error = Infallible>,
+{
+    let mut keeper = watch.keep();
+    let io = TokioIo::new(Watched { stream, watch });
+    let mut http = pin!(
+        http1::Builder::new()
+            .max_buf_size(HEAD_LIMIT)
+            .serve_connection(io, answers)
+    );
+    let ended = tokio::select! {
+        ended = poll_fn(|context| keeper.poll(http.as_mut(), context)) => ended,
+        () = stop.asked() => {
+            http.as_mut().graceful_shutdown();
+            poll_fn(|context| keeper.poll(http.as_mut(), context)).await
+        }
+    };
+    match ended {
+        Some(Ok(())) => {}
+        Some(Err(error)) => tracing::debug!(%error, "a connection to the gateway ended early"),
+        None => tracing::debug!("a connection to the gateway stood still, and was dropped"),
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -41,13 +69,15 @@ enum Phase {
 /// What a connection waits for, and since when.
 #[derive(Debug)]
 struct Progress {
+    times: Times,
     phase: Phase,
     unread: Option<Instant>,
 }
 
 impl Progress {
-    fn new(now: Instant) -> Self {
+    fn new(times: Times, now: Instant) -> Self {
         Progress {
+            times,
             phase: Phase::Idle(now),
             unread: None,
         }
@@ -69,11 +99,11 @@ impl Progress {
     /// When it has stood still for too long.
     fn end(&self) -> Option<Instant> {
         let phase = match self.phase {
-            Phase::Idle(since) => Some(since + IDLE),
-            Phase::Head(since) => Some(since + HEAD),
+            Phase::Idle(since) => Some(since + self.times.idle),
+            Phase::Head(since) => Some(since + self.times.head),
             Phase::Serving => None,
         };
-        let unread = self.unread.map(|since| since + UNREAD);
+        let unread = self.unread.map(|since| since + self.times.unread);
         phase.into_iter().chain(unread).min()
     }
 }
@@ -84,8 +114,8 @@ pub struct Watch(Arc<Mutex<Progress>>);
 
 impl Watch {
     /// Of a connection that was just made.
-    pub fn new() -> Self {
-        Watch(Arc::new(Mutex::new(Progress::new(Instant::now()))))
+    pub fn new(times: Times) -> Self {
+        Watch(Arc::new(Mutex::new(Progress::new(times, Instant::now()))))
     }
 
     /// The head of a request is whole. What comes back is kept until its answer is sent.
@@ -95,10 +125,11 @@ impl Watch {
     }
 
     /// What keeps the times while the connection is polled.
-    pub fn keep(&self) -> Keeper {
+    fn keep(&self) -> Keeper {
+        let idle = self.with(|progress| progress.times.idle);
         Keeper {
             watch: self.clone(),
-            alarm: Box::pin(sleep_until(Instant::now() + IDLE)),
+            alarm: Box::pin(sleep_until(Instant::now() + idle)),
         }
     }
 
@@ -119,14 +150,14 @@ impl Drop for Serving {
 }
 
 /// Keeps the times of a connection.
-pub struct Keeper {
+struct Keeper {
     watch: Watch,
     alarm: Pin<Box<Sleep>>,
 }
 
 impl Keeper {
     /// Polls the connection; `None` if it has stood still for too long.
-    pub fn poll<F: Future>(
+    fn poll<F: Future>(
         &mut self,
         connection: Pin<&mut F>,
         context: &mut Context<'_>,
@@ -150,17 +181,12 @@ impl Keeper {
 
 /// A socket that tells of its progress.
 #[derive(Debug)]
-pub struct Watched {
-    stream: TcpStream,
+struct Watched<S> {
+    stream: S,
     watch: Watch,
 }
 
-impl Watched {
-    /// Watches a socket.
-    pub fn new(stream: TcpStream, watch: Watch) -> Self {
-        Watched { stream, watch }
-    }
-
+impl<S> Watched<S> {
     fn wrote<T>(&self, written: Poll<T>) -> Poll<T> {
         // Only what waits needs the time.
         let (taken, now) = (written.is_ready(), Instant::now());
@@ -169,7 +195,7 @@ impl Watched {
     }
 }
 
-impl AsyncRead for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -185,7 +211,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -256,18 +282,52 @@ impl HttpBody for Sent {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use hyper::service::service_fn;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
+
+    /// What a client hears that sends this, and after how many seconds its connection has ended.
+    async fn heard(request: &[u8]) -> (String, u64) {
+        let (mut client, server) = tokio::io::duplex(1024);
+        let watch = Watch::new(Times::default());
+        let serving = watch.clone();
+        let answers = service_fn(move |_| {
+            let sent = Sent::new(Body::Whole(Bytes::from_static(b"here")), serving.asked());
+            std::future::ready(Ok(hyper::Response::new(sent)))
+        });
+        let began = Instant::now();
+        tokio::spawn(serve(server, watch, answers, Stop::never()));
+        assert!(client.write_all(request).await.is_ok());
+        let mut said = Vec::new();
+        assert!(client.read_to_end(&mut said).await.is_ok());
+        (
+            String::from_utf8_lossy(&said).into_owned(),
+            began.elapsed().as_secs(),
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_stands_still_is_dropped() {
+        assert_eq!(heard(b"").await, (String::new(), 300));
+        assert_eq!(heard(b"GET / HTTP/1.1\r\nX: ").await, (String::new(), 10));
+        let (said, seconds) = heard(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert!(said.ends_with("here"), "{said}");
+        assert_eq!(seconds, 300);
+    }
 
     #[test]
     fn each_phase_has_its_time() {
-        let start = Instant::now();
-        let mut progress = Progress::new(start);
-        assert_eq!(progress.end(), Some(start + IDLE));
+        let (times, start) = (Times::default(), Instant::now());
+        let mut progress = Progress::new(times, start);
+        assert_eq!(progress.end(), Some(start + times.idle));
         let first = start + Duration::from_secs(7);
         progress.heard(first);
         // Further bytes give a slow head no more time.
         progress.heard(first + Duration::from_secs(5));
-        assert_eq!(progress.end(), Some(first + HEAD));
+        assert_eq!(progress.end(), Some(first + times.head));
         progress.phase = Phase::Serving;
         progress.heard(first + Duration::from_secs(6));
         assert_eq!(progress.end(), None);
@@ -275,13 +335,13 @@ mod tests {
 
     #[test]
     fn an_answer_that_nobody_reads_has_an_end() {
-        let start = Instant::now();
-        let mut progress = Progress::new(start);
+        let (times, start) = (Times::default(), Instant::now());
+        let mut progress = Progress::new(times, start);
         progress.phase = Phase::Serving;
         progress.wrote(false, start);
-        progress.wrote(false, start + UNREAD / 2);
-        assert_eq!(progress.end(), Some(start + UNREAD));
-        progress.wrote(true, start + UNREAD / 2);
+        progress.wrote(false, start + times.unread / 2);
+        assert_eq!(progress.end(), Some(start + times.unread));
+        progress.wrote(true, start + times.unread / 2);
         assert_eq!(progress.end(), None);
     }
 }

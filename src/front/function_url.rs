@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Owns who may ask and the order. A page of any origin may: whether it sees the answer, its URL's CORS configuration says,
-//! as on AWS. Deliberately absent: the configurations, which Lambda's API keeps
+//! as on AWS. Only where a signature is wanted and none is checked, a page of elsewhere could make one up, and may not.
+//! Deliberately absent: the configurations, which Lambda's API keeps
 //! ([`url`](super::lambda::registry::url)), and resource policies, which are kept and not enforced.
 
 mod cors;
@@ -94,7 +95,7 @@ async fn serve(gateway: &Gateway, id: &str, target: &Target, request: &Request) 
         payload,
     };
     let streams = target.config.streams;
-    let call = call::begin(gateway, request.number, order, streams).await?;
+    let call = call::begin(gateway, request.number, order, streams, &request.room).await?;
     match streams {
         true => streaming::answer(call).await,
         false => {
@@ -110,7 +111,8 @@ async fn serve(gateway: &Gateway, id: &str, target: &Target, request: &Request) 
 /// Who asks, where the URL wants to know.
 ///
 /// # Errors
-/// It is not signed; or not by a key that counts, where that is asked for (`up --require-signature`).
+/// It is not signed; or not by a key that counts, where that is asked for (`up --require-signature`). Where it is not,
+/// any page could write a credential into a query, so pages of elsewhere are refused as the APIs refuse them.
 fn caller(gateway: &Gateway, target: &Target, request: &Request) -> Result<Option<Caller>, ApiError> {
     if target.config.auth_type != "AWS_IAM" {
         return Ok(None);
@@ -119,9 +121,9 @@ fn caller(gateway: &Gateway, target: &Target, request: &Request) -> Result<Optio
     let Some(credential) = credential.filter(|credential| credential.service == "lambda") else {
         return Err(forbidden("Forbidden"));
     };
-    if gateway.signed
-        && let Err(error) = signature::verify(request, &gateway.keys, system_now())
-    {
+    if !gateway.signed {
+        gateway.hosts.check_origin(&request.headers).map_err(forbidden)?;
+    } else if let Err(error) = signature::verify(request, &gateway.keys, system_now()) {
         return Err(forbidden(&error.fault(super::fault::Form::RestJson).message));
     }
     Ok(Some(Caller {

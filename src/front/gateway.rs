@@ -1,21 +1,18 @@
 //! The gateway: accepts connections on loopback, checks who asks, reads what they ask and hands it to a service.
 //!
 //! Owns the sockets and the order: who may ask ([`access`](super::access)), whom ([`service`]), how much
-//! ([`limits`](super::limits)), signed by whom ([`signature`]). Deliberately absent: what the calls mean, which each
+//! ([`body`](super::body)), signed by whom ([`signature`]). Deliberately absent: what the calls mean, which each
 //! service knows.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::Response;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use router::name::{RequestId, Seed};
 use scenarios::clock::system_now;
 use scenarios::hands::{Entrance, Replies};
@@ -24,20 +21,21 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::access::Hosts;
-use super::connection::{Sent, Serving, Watch, Watched};
+use super::body::Bodies;
+use super::connection::{self, Sent, Serving, Watch};
 use super::credential::Credential;
 use super::fault::{Fault, Form};
 use super::given::Given;
 use super::http::{Answer, Request};
-use super::iam::{self, Iam};
+use super::iam::{self, kept::Kept};
 use super::keys::{Keys, Owner};
 use super::lambda::plane::Plane;
-use super::limits::Room;
 use super::query::{self, Call};
 use super::refusals::Refusals;
 use super::secret::Secret;
 use super::service::{self, Service};
 use super::signature::{self, SignatureError};
+use super::times::Times;
 use super::{function_url, lambda, sts};
 
 /// What every connection shares.
@@ -59,9 +57,11 @@ pub struct Gateway {
     /// What the secrets of new keys derive from.
     pub secret: Secret,
     /// Memory for large bodies.
-    pub room: Room,
+    pub bodies: Bodies,
+    /// How long clients may take.
+    pub times: Times,
     /// Roles and policies.
-    pub iam: Mutex<Iam>,
+    pub iam: Kept,
     /// What request ids derive from.
     pub seed: Seed,
     /// Number of the next call.
@@ -70,8 +70,6 @@ pub struct Gateway {
 
 /// Connections at the same time; further ones wait to be accepted.
 const CONNECTIONS: usize = 4096;
-/// The longest head of a request that is still read on, in bytes; one that is longer then is answered with 431.
-const HEAD_LIMIT: usize = 64 << 10;
 /// After a connection that could not be accepted.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -100,32 +98,15 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut stop: Stop)
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection(gateway: Arc<Gateway>, stream: TcpStream, mut stop: Stop) {
+async fn connection(gateway: Arc<Gateway>, stream: TcpStream, stop: Stop) {
     let _ = stream.set_nodelay(true);
-    let watch = Watch::new();
-    let mut keeper = watch.keep();
-    let io = TokioIo::new(Watched::new(stream, watch.clone()));
+    let watch = Watch::new(gateway.times);
+    let serving = watch.clone();
     let service = service_fn(move |request| {
-        let (gateway, serving) = (Arc::clone(&gateway), watch.asked());
+        let (gateway, serving) = (Arc::clone(&gateway), serving.asked());
         async move { Ok::<_, Infallible>(answer(&gateway, request, serving).await) }
     });
-    let mut http = std::pin::pin!(
-        http1::Builder::new()
-            .max_buf_size(HEAD_LIMIT)
-            .serve_connection(io, service)
-    );
-    let ended = tokio::select! {
-        ended = poll_fn(|context| keeper.poll(http.as_mut(), context)) => ended,
-        () = stop.asked() => {
-            http.as_mut().graceful_shutdown();
-            poll_fn(|context| keeper.poll(http.as_mut(), context)).await
-        }
-    };
-    match ended {
-        Some(Ok(())) => {}
-        Some(Err(error)) => tracing::debug!(%error, "a connection to the gateway ended early"),
-        None => tracing::debug!("a connection to the gateway stood still, and was dropped"),
-    }
+    connection::serve(stream, watch, service, stop).await;
 }
 
 async fn answer(gateway: &Gateway, request: hyper::Request<Incoming>, serving: Serving) -> Response<Sent> {
@@ -134,11 +115,7 @@ async fn answer(gateway: &Gateway, request: hyper::Request<Incoming>, serving: S
     let (head, body) = request.into_parts();
     let (method, path) = (head.method.clone(), head.uri.path().to_owned());
     let answer = hand_over(gateway, head, body, &id, number).await;
-    if let Some(error) = answer.error() {
-        gateway
-            .refusals
-            .tell(method.as_str(), &path, answer.status, error);
-    }
+    gateway.refusals.tell(method.as_str(), &path, &answer);
     respond(answer, &id, serving)
 }
 
@@ -158,11 +135,13 @@ async fn hand_over(gateway: &Gateway, head: Parts, body: Incoming, id: &RequestI
     if let Err(why) = allowed {
         return Fault::new(403, "AccessDeniedException", why).told(form, id);
     }
-    let held = match gateway.room.read(&head, &service, body).await {
-        Ok(held) => held,
+    let read = gateway.bodies.read(&head, &service, body, &gateway.times).await;
+    let (body, room) = match read {
+        Ok(read) => read,
         Err(fault) => return fault.told(form, id),
     };
-    let request = Request::new(head, held.body.clone(), id.clone(), number);
+    let mut request = Request::new(head, body, id.clone(), number);
+    request.room = room;
     let (service, form) = match service {
         Service::Unnamed => match service::by_form(&request) {
             Service::Unnamed => (Service::Unnamed, form),
@@ -173,13 +152,17 @@ async fn hand_over(gateway: &Gateway, head: Parts, body: Incoming, id: &RequestI
     if let Service::FunctionUrl(url) = &service {
         return function_url::answer(gateway, url, &request).await;
     }
+    if service == Service::Lambda && lambda::is_code(&request.path) {
+        // Signed in a way of its own, as AWS's are: whoever has the URL may download.
+        return lambda::answer(gateway, request).await;
+    }
     let caller = match caller(gateway, &request) {
         Ok(caller) => caller,
         Err(error) => return refuse(&error, form, id),
     };
     match service {
         Service::Lambda => lambda::answer(gateway, request).await,
-        Service::Iam => iam_answer(gateway, &request),
+        Service::Iam => iam_answer(gateway, &request).await,
         Service::Sts => sts_answer(gateway, &request, caller.as_ref()),
         Service::FunctionUrl(_) | Service::Other(_) | Service::Unnamed => {
             service::not_here(&service, &request, form).told(form, id)
@@ -204,13 +187,12 @@ fn refuse(error: &SignatureError, form: Form, id: &RequestId) -> Answer {
     error.fault(form).told(form, id)
 }
 
-fn iam_answer(gateway: &Gateway, request: &Request) -> Answer {
+async fn iam_answer(gateway: &Gateway, request: &Request) -> Answer {
     let call = match Call::of(request) {
         Ok(call) => call,
         Err(fault) => return fault.told(Form::Query, &request.id),
     };
-    let mut iam = gateway.iam.lock().unwrap_or_else(PoisonError::into_inner);
-    let done = iam.act(&call, &given(gateway, request));
+    let done = gateway.iam.act(&call, &given(gateway, request)).await;
     query::answer(&call, iam::NAMESPACE, done, &request.id)
 }
 
@@ -220,10 +202,7 @@ fn sts_answer(gateway: &Gateway, request: &Request, caller: Option<&Owner>) -> A
         Err(fault) => return fault.told(Form::Query, &request.id),
     };
     let given = given(gateway, request);
-    let role_id = |name: &str| {
-        let iam = gateway.iam.lock().unwrap_or_else(PoisonError::into_inner);
-        iam.role_id(name)
-    };
+    let role_id = |name: &str| gateway.iam.role_id(name);
     let done = sts::act(&call, caller, role_id, &given, &gateway.secret);
     let done = done.map(|done| {
         if let Some((id, key)) = done.issued {

@@ -14,6 +14,8 @@ use router::name::{RequestId, unhex};
 use scenarios::api::error::ApiError;
 use tokio::sync::mpsc::Receiver;
 
+use super::room::Held;
+
 /// A request whose body has arrived.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -31,6 +33,8 @@ pub struct Request {
     pub id: RequestId,
     /// The call's number since `up` began, from 1: what its causal name is made of.
     pub number: u64,
+    /// The memory that the body takes, until nobody needs the request any more or the body is the fabric's.
+    pub room: Held,
 }
 
 impl Request {
@@ -44,6 +48,7 @@ impl Request {
             body,
             id,
             number,
+            room: Held::default(),
         }
     }
 

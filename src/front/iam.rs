@@ -5,9 +5,10 @@
 //! (`arn:aws:iam::aws:policy/…`) can be attached unseen. Lists come whole, never in pages.
 //!
 //! Owns the state, a plain value that is given time and ids. Deliberately absent: users, groups, instance profiles,
-//! versions of policies beyond the first, and where the state is kept.
+//! versions of policies beyond the first, and where the state is kept ([`kept`]).
 
 mod document;
+pub mod kept;
 mod policy;
 mod role;
 

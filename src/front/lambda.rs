@@ -38,6 +38,11 @@ use registry::{CODE_PATH, Told, served};
 /// Bytes of a body that are read at once.
 const LARGE: usize = 64 * 1024;
 
+/// Whether a path is that of a `Code.Location`, whose signature is in its query and not one of AWS's requests.
+pub fn is_code(path: &str) -> bool {
+    path.starts_with(CODE_PATH)
+}
+
 /// Answers a request.
 pub async fn answer(gateway: &Gateway, request: Request) -> Answer {
     if let Some((form, name)) = invoke::route(&request.path).filter(|_| request.method == hyper::Method::POST)

@@ -1,19 +1,11 @@
-//! How much of a body is read, and how many bytes of bodies at once.
+//! How much of a body each operation takes.
 //!
-//! Owns the limits and the reading. A body that is too large is thrown away as it comes: a client writes first and reads
-//! then, and would lose the answer. Deliberately absent: limits of what a body means, such as 1 MiB of an asynchronous event.
+//! Owns the limits, and the error of a body above them. Deliberately absent: the reading ([`body`](super::body)), and limits
+//! of what a body means, such as 1 MiB of an asynchronous event.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
 use hyper::Method;
-use hyper::body::{Body, Incoming};
 use hyper::http::request::Parts;
 use scenarios::api::SYNC_LIMIT;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
 
 use super::fault::Fault;
 use super::service::Service;
@@ -23,15 +15,7 @@ pub const UPLOAD_LIMIT: usize = 70_167_211;
 /// The largest request of any other operation but Invoke, in bytes.
 pub const USUAL_LIMIT: usize = 1 << 20;
 /// A body above the limit of Invoke is read this far, in bytes, for an error that names its size.
-const INVOKE_LIMIT: usize = SYNC_LIMIT + (1 << 20);
-/// Uploads that fit into memory at once; further ones wait.
-const UPLOADS: usize = 4;
-/// Bytes of a body that is too large which are thrown away before the connection is given up.
-const DISCARDED: usize = 4 * UPLOAD_LIMIT;
-
-/// How long the next piece of a body may take: a slow body is read, one that stands still is not.
-const NEXT_PIECE: Duration = Duration::from_secs(20);
-
+pub const INVOKE_LIMIT: usize = SYNC_LIMIT + (1 << 20);
 /// The most bytes that a body of this operation may have.
 pub fn body_limit(service: &Service, method: &Method, path: &str) -> usize {
     match service {
@@ -57,110 +41,8 @@ fn uploads(method: &Method, path: &str) -> Option<&'static str> {
     }
 }
 
-/// Memory for bodies above [`USUAL_LIMIT`]: many clients with 70 MB each would be more than a machine has, so whoever
-/// comes when it is taken waits.
-#[derive(Clone, Debug)]
-pub struct Room(Arc<Semaphore>);
-
-/// A body; an upload has its room until this is dropped.
-#[derive(Debug)]
-pub struct Held {
-    /// The body.
-    pub body: Bytes,
-    _room: Option<OwnedSemaphorePermit>,
-}
-
-impl Default for Room {
-    fn default() -> Self {
-        Room(Arc::new(Semaphore::new(
-            UPLOADS * kibibytes(UPLOAD_LIMIT) as usize,
-        )))
-    }
-}
-
-impl Room {
-    /// Reads a body to its end.
-    ///
-    /// # Errors
-    /// It is too large (413), stood still (408), or ended early (400).
-    pub async fn read(&self, head: &Parts, service: &Service, body: Incoming) -> Result<Held, Fault> {
-        let limit = body_limit(service, &head.method, head.uri.path());
-        let told = body
-            .size_hint()
-            .exact()
-            .map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-        if told.is_some_and(|told| told > limit) && head.headers.contains_key("expect") {
-            // The client waits for leave to send it.
-            return Err(too_large(service, head, told, limit));
-        }
-        // What is not told may be as large as is allowed; what is too large is not kept.
-        let expected = told.unwrap_or(limit);
-        let expected = if expected > limit { 0 } else { expected };
-        let room = match expected > USUAL_LIMIT {
-            true => Arc::clone(&self.0)
-                .acquire_many_owned(kibibytes(expected))
-                .await
-                .ok(),
-            false => None,
-        };
-        // What is large has its room, and is not moved as it grows.
-        let ahead = told.filter(|_| room.is_some()).unwrap_or_default();
-        match collect(body, limit, ahead).await? {
-            Some(body) => Ok(Held {
-                body,
-                // What Invoke brings is the fabric's from here on, which has a bound of its own.
-                _room: room.filter(|_| limit == UPLOAD_LIMIT),
-            }),
-            None => Err(too_large(service, head, told, limit)),
-        }
-    }
-}
-
-/// The bytes of a body, or nothing where it has more than `limit`; memory for `ahead` bytes is taken at once.
-async fn collect(mut body: Incoming, limit: usize, ahead: usize) -> Result<Option<Bytes>, Fault> {
-    let mut all = BytesMut::new();
-    let mut first = None;
-    let mut size = 0;
-    while let Some(frame) = timeout(NEXT_PIECE, body.frame())
-        .await
-        .map_err(|_| stood_still())?
-    {
-        let frame = frame.map_err(|error| ended_early(&error))?;
-        let Ok(piece) = frame.into_data() else { continue };
-        size += piece.len();
-        if size > DISCARDED.max(limit) {
-            break;
-        }
-        match (size <= limit, &first) {
-            (false, _) => (all, first) = (BytesMut::new(), None),
-            // Most bodies are one piece, which is not copied.
-            (true, None) if all.is_empty() => first = Some(piece),
-            (true, _) => {
-                all.reserve(ahead.saturating_sub(all.len()));
-                all.extend_from_slice(&first.take().unwrap_or_default());
-                all.extend_from_slice(&piece);
-            }
-        }
-    }
-    let whole = first.unwrap_or_else(|| all.freeze());
-    Ok((size <= limit).then_some(whole))
-}
-
-fn stood_still() -> Fault {
-    let seconds = NEXT_PIECE.as_secs();
-    let message = format!(
-        "no byte of the body came for {seconds} s, and it is not whole: send it all, or its true length"
-    );
-    Fault::new(408, "RequestTimeoutException", message)
-}
-
-fn ended_early(error: &hyper::Error) -> Fault {
-    tracing::debug!(%error, "a body was not read");
-    Fault::new(400, "RequestAbortedException", "the body ended before its length")
-}
-
 /// The error of Lambda's Invoke names the payload; that of every other operation itself (spec/errors §7).
-fn too_large(service: &Service, head: &Parts, told: Option<usize>, limit: usize) -> Fault {
+pub fn too_large(service: &Service, head: &Parts, told: Option<usize>, limit: usize) -> Fault {
     let path = head.uri.path();
     let message = if limit == INVOKE_LIMIT {
         let size = told.map_or("too many".to_owned(), |size| size.to_string());
@@ -177,11 +59,6 @@ fn too_large(service: &Service, head: &Parts, told: Option<usize>, limit: usize)
         format!("Request must be smaller than {limit} bytes for the {operation} operation")
     };
     Fault::new(413, "RequestEntityTooLargeException", message)
-}
-
-/// Room is counted in KiB, because a semaphore counts to 4 G at most.
-fn kibibytes(bytes: usize) -> u32 {
-    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The HTTP front: one loopback port that speaks AWS's protocols.
 //!
 //! ```text
-//! gateway ── access ── service ── limits ── signature ──► Request ──► lambda, iam, sts ──► Answer ──► gateway
+//! gateway ── access ── service ── body ──── signature ──► Request ──► lambda, iam, sts ──► Answer ──► gateway
 //! connection  who asks  for whom   how much  whose key                                     refusals tells of errors
 //! ```
 //!
@@ -10,6 +10,7 @@
 //! [`query`], their protocol, with [`xml`] and [`given`].
 
 pub mod access;
+pub mod body;
 mod canonical;
 pub mod code;
 mod connection;
@@ -22,11 +23,13 @@ pub mod http;
 pub mod iam;
 pub mod keys;
 pub mod lambda;
-pub mod limits;
+mod limits;
 mod query;
 pub mod refusals;
+mod room;
 pub mod secret;
 mod service;
 mod signature;
 mod sts;
+pub mod times;
 mod xml;

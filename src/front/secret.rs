@@ -1,4 +1,4 @@
-//! What nobody outside can guess: secrets of keys that are given out, different in every run.
+//! What nobody outside can guess: secrets of keys that are given out and of URLs of code, different in every run.
 //!
 //! Owns the one place of the front where chance comes from the system instead of the seed: a seed is written in the
 //! journal, and a secret must not be. Deliberately absent: who gets one.
@@ -10,7 +10,7 @@ use std::io::Read;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 /// What the secrets of a run are derived from.
 #[derive(Clone)]
@@ -40,6 +40,11 @@ impl Secret {
         let mut text: String = parts.collect();
         text.truncate(128);
         text
+    }
+
+    /// A key for signatures of our own.
+    pub fn bytes(&self, name: &str) -> [u8; 32] {
+        Sha256::digest(self.text(name)).into()
     }
 
     fn text(&self, name: &str) -> String {

@@ -9,8 +9,7 @@ use hyper::http::request::Parts;
 use super::credential::Credential;
 use super::fault::{Fault, Form};
 use super::http::{Request, header};
-use super::lambda::registry::CODE_PATH;
-use super::{function_url, iam, query, sts};
+use super::{function_url, iam, lambda, query, sts};
 
 /// A service, by the name its signatures carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,7 +140,7 @@ fn named(name: &str) -> Option<Service> {
 
 /// Whether a path is one of Lambda's API, or of the code whose URLs it gives.
 fn is_lambda(path: &str) -> bool {
-    if path.starts_with(CODE_PATH) {
+    if lambda::is_code(path) {
         return true;
     }
     let mut parts = path.trim_start_matches('/').split('/');

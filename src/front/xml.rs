@@ -1,7 +1,8 @@
 //! A writer of the XML that AWS answers with: elements and text, no more.
 //!
 //! Owns the escaping; the nesting is right because an element is closed by the call that opened it. It is smaller than the
-//! use of a library would be, and nothing here reads XML. Deliberately absent: attributes other than a namespace, and reading.
+//! use of a library would be, and nothing here reads XML. Deliberately absent: attributes other than a namespace, and reading more than the text
+//! of an element.
 
 /// XML as it is written.
 #[derive(Debug, Default)]
@@ -88,9 +89,31 @@ impl Xml {
     }
 }
 
+/// The text that [`Xml::text`] was given; control characters excepted, which are not written.
+pub fn unescaped(text: &str) -> String {
+    let marks = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#xD;", "\r"),
+        ("&amp;", "&"),
+    ];
+    marks
+        .into_iter()
+        .fold(text.to_owned(), |text, (mark, plain)| text.replace(mark, plain))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_comes_back() {
+        let text = "<b> & \"c\"\r\n &lt; &amp;lt;";
+        let mut xml = Xml::default();
+        xml.escaped(text);
+        assert_eq!(unescaped(&xml.done()), text);
+    }
 
     #[test]
     fn text_is_never_markup() {

@@ -169,6 +169,11 @@ class Urls(unittest.TestCase):
             status, _, body = self.curl(f"{url}event", *self.signed(f"{url}event", "any"))
             context = json.loads(body)["requestContext"]
             self.assertEqual((status, context["authorizer"]["iam"]["accessKey"]), (200, "test"))
+            # Nobody checks a signature here, so a page of elsewhere could make one up.
+            made_up = f"{url}event?X-Amz-Credential=x/20260101/us-east-1/lambda/aws4_request"
+            self.assertEqual(self.curl(made_up)[0], 200)
+            for page in ["Origin: https://evil.example", "Sec-Fetch-Site: cross-site"]:
+                self.assertEqual(self.curl(made_up, "-H", page)[0], 403, page)
         finally:
             self.url("web", AuthType="NONE")
 
@@ -193,6 +198,8 @@ class Urls(unittest.TestCase):
         # The APIs stay closed to pages.
         functions = f"{self.live.endpoint}/2015-03-31/functions"
         self.assertEqual(self.curl(functions, *page)[0], 403)
+        # Also to those that a function serves.
+        self.assertEqual(self.curl(functions, "-H", f"Origin: {self.web.rstrip('/')}")[0], 403)
 
     def test_a_host_that_is_no_url(self):
         status, _, body = self.curl(self.web.replace("http://", "http://x"))

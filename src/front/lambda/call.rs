@@ -21,6 +21,7 @@ use super::directory::Found;
 use super::plane::send;
 use super::registry::conflict;
 use crate::front::gateway::{Gateway, call_name};
+use crate::front::room::Held;
 
 /// The state of a version that could not be run.
 const FAILED: &str = "Failed";
@@ -103,7 +104,8 @@ pub fn input(gateway: &Gateway, number: u64, lane: Lane, order: Order<'_>) -> In
     ))
 }
 
-/// Begins a call whose caller waits, and hears a response that streams as it comes if `streams`.
+/// Begins a call whose caller waits, and hears a response that streams as it comes if `streams`. The body's `room` is given
+/// back when the fabric has the event.
 ///
 /// # Errors
 /// The fabric takes nothing more.
@@ -112,6 +114,7 @@ pub async fn begin(
     number: u64,
     order: Order<'_>,
     streams: bool,
+    room: &Held,
 ) -> Result<Call, ApiError> {
     let (tell, end) = oneshot::channel();
     let tell = move |answered| drop(tell.send(answered));
@@ -124,6 +127,8 @@ pub async fn begin(
         input(gateway, number, Lane::Reply(reply), order),
     )
     .await?;
+    // The event is the fabric's now, which has a bound of its own.
+    room.end();
     Ok(Call::new(parts, end))
 }
 

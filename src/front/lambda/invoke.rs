@@ -18,6 +18,9 @@ use super::streaming;
 use crate::front::gateway::Gateway;
 use crate::front::http::{Answer, Request, decode};
 
+/// The largest body of InvokeAsync, in bytes (spec/lambda §5.5): it did not grow with `Event`.
+const ASYNC_LIMIT: usize = 262_144;
+
 /// What a request asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Invoke {
@@ -69,7 +72,7 @@ pub fn route(path: &str) -> Option<(Form, &str)> {
 /// Answers a request that [`route`] has found to be one.
 pub async fn answer(gateway: &Gateway, form: Form, name: &str, request: &Request) -> Answer {
     let invoked = match parse(form, name, request) {
-        Ok(invoke) => carry_out(gateway, invoke, request.number).await,
+        Ok(invoke) => carry_out(gateway, invoke, request).await,
         Err(problem) => Err(problem),
     };
     invoked.unwrap_or_else(Answer::from)
@@ -80,6 +83,13 @@ pub async fn answer(gateway: &Gateway, form: Form, name: &str, request: &Request
 /// # Errors
 /// The error to answer with, in AWS's form.
 pub fn parse(form: Form, name: &str, request: &Request) -> Result<Invoke, ApiError> {
+    if form == Form::Async && request.body.len() > ASYNC_LIMIT {
+        return Err(ApiError::too_large(
+            &request.body.len().to_string(),
+            "Event",
+            ASYNC_LIMIT,
+        ));
+    }
     let mut named = name::function(&decode(name))?;
     if let Some(qualifier) = request.parameter("Qualifier") {
         named.qualify(&qualifier)?;
@@ -135,7 +145,8 @@ pub fn parse(form: Form, name: &str, request: &Request) -> Result<Invoke, ApiErr
     })
 }
 
-async fn carry_out(gateway: &Gateway, invoke: Invoke, number: u64) -> Result<Answer, ApiError> {
+async fn carry_out(gateway: &Gateway, invoke: Invoke, request: &Request) -> Result<Answer, ApiError> {
+    let (number, room) = (request.number, &request.room);
     let plane = &gateway.plane;
     invoke
         .function
@@ -162,11 +173,11 @@ async fn carry_out(gateway: &Gateway, invoke: Invoke, number: u64) -> Result<Ans
             Ok(Answer::empty(status))
         }
         (InvocationType::RequestResponse, Form::Stream) => {
-            let call = call::begin(gateway, number, order, true).await?;
+            let call = call::begin(gateway, number, order, true, room).await?;
             streaming::answer(call, invoke.tail).await
         }
         (InvocationType::RequestResponse, _) => {
-            let call = call::begin(gateway, number, order, false).await?;
+            let call = call::begin(gateway, number, order, false, room).await?;
             whole(call.end().await?, invoke.tail)
         }
     }
@@ -245,6 +256,18 @@ mod tests {
         assert_eq!(tenant.map(|e| e.status), Some(400));
         let stream = "/2021-11-15/functions/f/response-streaming-invocations";
         assert!(ask(stream, &[("x-amz-invocation-type", "Event")], b"").is_err());
+    }
+
+    #[test]
+    fn invoke_async_takes_less_than_event() {
+        static BODY: [u8; ASYNC_LIMIT + 1] = [b'1'; ASYNC_LIMIT + 1];
+        let path = "/2014-11-13/functions/f/invoke-async/";
+        assert!(ask(path, &[], &BODY[..ASYNC_LIMIT]).is_ok());
+        let error = ask(path, &[], &BODY).err();
+        let text = r#"{"message":"262145 byte payload is too large for the Event invocation type (limit 262144 bytes)"}"#;
+        assert_eq!(error.map(|e| (e.status, e.body)), Some((413, text.to_owned())));
+        let event = [("x-amz-invocation-type", "Event")];
+        assert!(ask("/2015-03-31/functions/f/invocations", &event, &BODY).is_ok());
     }
 
     #[test]

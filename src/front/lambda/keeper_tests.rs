@@ -53,6 +53,7 @@ impl Rig {
             data: self.home.path(),
             endpoint: String::new(),
             seed: Seed(1),
+            secret: [0; 32],
             world: World {
                 sinks: Default::default(),
                 buckets: BTreeMap::new(),

@@ -31,6 +31,8 @@ pub struct Start<'a> {
     pub data: &'a Path,
     /// Where the gateway answers.
     pub endpoint: String,
+    /// What the URLs of code are signed with.
+    pub secret: [u8; 32],
     /// What ids derive from.
     pub seed: Seed,
     /// What lies around the fabric.
@@ -59,7 +61,7 @@ pub fn plane(start: Start<'_>) -> Result<Ready> {
         region: REGION.to_owned(),
         account: ACCOUNT.to_owned(),
         endpoint: start.endpoint,
-        secret: start.seed.bytes("code-urls"),
+        secret: start.secret,
     };
     let (mut registry, mut ids) = (Registry::default(), Ids::new(start.seed));
     for record in store.load::<Record>(Kind::Function)? {
