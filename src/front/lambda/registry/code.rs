@@ -53,6 +53,9 @@ pub fn read(moment: &Moment<'_>, members: &Input) -> Result<Source, ApiError> {
             return Err(not_offered(&format!("{member} (`Code`)")));
         }
     }
+    if text(members, "S3ObjectStorageMode").is_some_and(|mode| mode != "COPY") {
+        return Err(not_offered("S3ObjectStorageMode REFERENCE (`Code`)"));
+    }
     match (
         text(members, "ZipFile"),
         text(members, "S3Bucket"),
