@@ -181,3 +181,14 @@ fn one_scenario_has_one_trace_wherever_it_is_told() {
     let (_, linted) = run(here.path(), &["lint", "a.yaml"]);
     assert!(linted.contains("1 file checked"), "{linted}");
 }
+
+#[test]
+fn invoke_tells_of_the_functions_that_there_are() {
+    let functions = "  a: { runtime: python3.12, handler: app.handler, code: code }\n  resize: { runtime: python3.12, handler: app.handler, code: code }\n";
+    let project = format!("schema: 1\nfunctions:\n{functions}");
+    let here = files(&[("triggerfish.yaml", &project), ("code/app.py", "")]);
+    let (code, text) = run(here.path(), &["invoke", "resise"]);
+    assert_ne!(code, Some(0), "{text}");
+    let told = "there is no function `resise` in triggerfish.yaml; did you mean `resize`?\nit has `a`, `resize`; a function that was made by the API is called on the port, while `triggerfish up` runs: `aws lambda invoke --endpoint-url http://127.0.0.1:4566 --function-name resise out.json`";
+    assert!(text.contains(told), "{text}");
+}

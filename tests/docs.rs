@@ -32,7 +32,7 @@ fn triggerfish(arguments: &[&str], here: &Path) -> (bool, String) {
 
 #[test]
 fn project_examples_are_accepted() {
-    for document in ["docs/project.md", "docs/s3.md"] {
+    for document in ["docs/project.md", "docs/s3.md", "docs/lambda.md"] {
         let found = examples(document);
         assert!(!found.is_empty(), "{document} has no example");
         for example in found {

@@ -521,8 +521,9 @@ impl Actor {
             Err(error) => {
                 use std::io::ErrorKind::{NotFound, PermissionDenied};
                 let entrypoint = matches!(error.kind(), NotFound | PermissionDenied)
+                    || !site.spec.code.is_dir()
                     || error.raw_os_error() == Some(libc::ENOEXEC);
-                let why = unstartable(&site.program, &error);
+                let why = unstartable(&site.program, &site.spec.code, &error);
                 if self.preparing {
                     self.log.insert(format!("[triggerfish] {why}"));
                 }

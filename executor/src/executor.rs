@@ -24,6 +24,7 @@ use crate::pool::{Choice, Lost, Number, Pool};
 use crate::process;
 use crate::reactor::Reactor;
 use crate::site::{self, Job, News, Site, Voice, What};
+use crate::starts::Starts;
 
 /// How long an invocation waits for an environment that has answered and is about to be free (live pace).
 const GRACE: Duration = Duration::from_millis(100);
@@ -48,6 +49,9 @@ pub struct Options {
     /// How long the init of a provisioned environment may take, or as long as an invocation if that is longer; 130 s on
     /// AWS.
     pub provisioned_init_timeout: Duration,
+    /// How many provisioned environments are made ready at the same time, at least 1; twice the cores, because an init
+    /// computes and waits.
+    pub starting: usize,
     /// In virtual pace, a handler is given its timeout times this in real time.
     pub patience: u32,
     /// `AWS_ENDPOINT_URL` for handlers.
@@ -69,6 +73,7 @@ impl Options {
             seed,
             init_timeout: Duration::from_secs(10),
             provisioned_init_timeout: Duration::from_secs(130),
+            starting: std::thread::available_parallelism().map_or(2, |cores| cores.get() * 2),
             patience: 10,
             endpoint: None,
             credentials: Credentials::default(),
@@ -130,6 +135,7 @@ pub struct Executor {
     /// What the environments of each function that may be used are of.
     current: BTreeMap<FunctionVersion, Arc<Site>>,
     pool: Pool,
+    starts: Starts,
     actors: BTreeMap<(FunctionVersion, Number), Jobs>,
     waiting: VecDeque<(Timestamp, Job)>,
     host: Option<mpsc::UnboundedSender<Opening>>,
@@ -160,7 +166,7 @@ impl Executor {
                 scratch.display()
             ),
         })?;
-        let (pace, idle) = (options.pace, options.idle);
+        let (pace, idle, starting) = (options.pace, options.idle, options.starting);
         let voice = Voice {
             news,
             doorbell: reactor.doorbell(),
@@ -182,6 +188,7 @@ impl Executor {
             functions: known,
             current: BTreeMap::new(),
             pool: Pool::default(),
+            starts: Starts::new(starting),
             actors: BTreeMap::new(),
             waiting: VecDeque::new(),
             host: Some(host),
@@ -247,6 +254,7 @@ impl Executor {
             }
             What::Defined => {
                 self.follow(now, function);
+                self.starts.forget(function);
                 self.provide(now, function);
                 Vec::new()
             }
@@ -293,6 +301,7 @@ impl Executor {
             .map(|(at, _)| *at)
             .into_iter()
             .chain(expiry)
+            .chain(self.starts.next_deadline())
             .min()
     }
 
@@ -308,6 +317,7 @@ impl Executor {
                 self.actors.remove(&gone);
             }
         }
+        self.provide_further(now);
     }
 
     /// The functions, to be changed from wherever.
@@ -350,18 +360,25 @@ impl Executor {
             None => self.current.remove(function),
         };
         self.functions.note(function, |one| one.failed = false);
+        self.starts.forget(function);
         self.provide(now, function);
     }
 
-    /// Starts the provisioned environments that are missing, and stops those that are too many.
+    /// Starts the provisioned environments that are missing, as many as may start now, and stops those that are too many.
     fn provide(&mut self, now: Timestamp, function: &FunctionVersion) {
         let wanted = self.functions.provisioned(function);
         let (kept, _) = self.pool.provisioned(function);
         for number in self.pool.release(function, kept.saturating_sub(wanted.requested)) {
             self.actors.remove(&(function.clone(), number));
         }
-        if let Some(site) = self.current.get(function).filter(|_| !wanted.failed).cloned() {
-            for _ in kept..wanted.requested {
+        let site = self.current.get(function).filter(|_| !wanted.failed).cloned();
+        let missing = match site {
+            Some(_) => wanted.requested.saturating_sub(kept),
+            None => 0,
+        };
+        let started = self.starts.allow(function, now, missing, self.pool.preparing());
+        if let Some(site) = site {
+            for _ in 0..started {
                 let number = self.pool.prepare(function, now);
                 self.open(Arc::clone(&site), number, Some(now));
             }
@@ -369,17 +386,30 @@ impl Executor {
         self.note_available(function);
     }
 
-    /// A provisioned environment is gone: another takes its place, unless it was never ready.
+    /// Starts what waited for room, or for the end of a pause.
+    fn provide_further(&mut self, now: Timestamp) {
+        for function in self.starts.due(now) {
+            self.provide(now, &function);
+        }
+    }
+
+    /// A provisioned environment is gone: another takes its place, unless it was never ready. Breaks soon after another
+    /// are replaced later.
     fn lost(&mut self, now: Timestamp, function: &FunctionVersion, number: Number) {
         let lost = self.pool.lose(function, number);
-        if lost != Lost::Other {
+        if matches!(lost, Lost::Preparing | Lost::Free) {
             self.actors.remove(&(function.clone(), number));
         }
-        if lost == Lost::Preparing {
-            tracing::warn!(%function, number, "a provisioned environment could not be made ready");
-            self.functions.note(function, |one| one.failed = true);
+        match lost {
+            Lost::Preparing => {
+                tracing::warn!(%function, number, "a provisioned environment could not be made ready");
+                self.functions.note(function, |one| one.failed = true);
+            }
+            Lost::Free | Lost::Running => self.starts.broke(function, now),
+            Lost::Unknown => {}
         }
         self.provide(now, function);
+        self.provide_further(now);
     }
 
     fn note_available(&self, function: &FunctionVersion) {
@@ -407,6 +437,7 @@ impl Executor {
             return;
         }
         self.note_available(function);
+        self.provide_further(now);
         let first = self
             .waiting
             .iter()

@@ -44,6 +44,7 @@ mod runtime_call;
 mod sandbox;
 mod scripted;
 mod site;
+mod starts;
 mod telemetry;
 mod terminate;
 mod unfinished;

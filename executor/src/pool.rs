@@ -60,8 +60,10 @@ pub enum Lost {
     Preparing,
     /// It was free; it is forgotten now.
     Free,
-    /// It has an invocation, or is not known; it ends as others do.
-    Other,
+    /// It has an invocation, and ends as others do.
+    Running,
+    /// It is not known, or not as a provisioned one any more.
+    Unknown,
 }
 
 #[derive(Debug, Default)]
@@ -118,6 +120,12 @@ impl Pool {
         group.last
     }
 
+    /// How many environments of all functions are being made ready for nobody yet.
+    pub fn preparing(&self) -> usize {
+        let slots = self.groups.values().flat_map(|group| &group.slots);
+        slots.filter(|s| s.stage == Stage::Preparing).count()
+    }
+
     /// How many environments of the function's version are kept ready, and how many of them have been ready.
     pub fn provisioned(&self, function: &FunctionVersion) -> (u32, u32) {
         let slots = self.groups.get(function).map_or(&[][..], |g| &g.slots);
@@ -159,14 +167,15 @@ impl Pool {
     /// A provisioned environment broke. The caller stops one that was forgotten.
     pub fn lose(&mut self, function: &FunctionVersion, number: Number) -> Lost {
         let Some(slot) = self.slot(function, number) else {
-            return Lost::Other;
+            return Lost::Unknown;
         };
-        slot.provisioned = false;
+        let provisioned = std::mem::replace(&mut slot.provisioned, false);
         slot.retiring = true;
         let lost = match slot.stage {
             Stage::Preparing => Lost::Preparing,
             Stage::Free => Lost::Free,
-            Stage::Running | Stage::Finishing => return Lost::Other,
+            Stage::Running | Stage::Finishing if provisioned => return Lost::Running,
+            Stage::Running | Stage::Finishing => return Lost::Unknown,
         };
         self.forget(function, number);
         lost
@@ -349,6 +358,7 @@ mod tests {
         let (mut pool, f) = (Pool::default(), FunctionVersion::latest(FunctionName::new("f")));
         assert_eq!(pool.prepare(&f, at(0)), 1);
         assert_eq!(pool.choose(&f, at(1), at(1)), Choice::Fresh(2), "it is not ready");
+        assert_eq!(pool.preparing(), 1);
         assert_eq!(pool.provisioned(&f), (1, 0));
         pool.ready(&f, 1);
         pool.ready(&f, 2);
@@ -391,7 +401,7 @@ mod tests {
         assert_eq!(pool.choose(&f, at(1), at(1)), Choice::Reuse(3));
         assert_eq!(
             (pool.lose(&f, 2), pool.lose(&f, 3), pool.lose(&f, 9)),
-            (Lost::Free, Lost::Other, Lost::Other)
+            (Lost::Free, Lost::Running, Lost::Unknown)
         );
         assert_eq!(pool.provisioned(&f), (0, 0));
         assert!(pool.ready(&f, 3), "it is to be stopped");

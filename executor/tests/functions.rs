@@ -209,3 +209,22 @@ fn what_no_invocation_could_mend_is_refused() {
     assert_eq!(key(world.spec.clone()), Ok(()));
     world.end();
 }
+
+#[test]
+fn a_folder_of_code_that_is_gone_is_named() {
+    for pace in [Pace::Live, Pace::Virtual] {
+        let mut world = world(pace);
+        let other = world.here.path().join("renamed");
+        std::fs::rename(&world.spec.code, &other).expect("renamed");
+        let answer = world.call("0");
+        let code = world.spec.code.canonicalize().unwrap_or(world.spec.code.clone());
+        let told = format!("the folder of the function's code is gone: {}", code.display());
+        assert!(
+            answer.contains("Runtime.InvalidEntrypoint") && answer.contains(&told),
+            "{answer}"
+        );
+        std::fs::rename(&other, &world.spec.code).expect("renamed");
+        assert_eq!(world.call("0"), r#""old 1""#);
+        world.end();
+    }
+}

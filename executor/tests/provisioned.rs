@@ -5,7 +5,7 @@ mod harness;
 use std::time::{Duration, Instant};
 
 use executor::{FunctionSpec, Pace, Provisioned};
-use harness::{Made, World};
+use harness::{Made, STARTING, World};
 use router::name::{FunctionName, FunctionVersion, Version};
 
 const THIRD: Version = Version::Published(3);
@@ -141,5 +141,41 @@ fn an_init_without_end_is_given_up() {
     world.executor.functions().provision(&third(), 1);
     until(&mut world, |now| now.failed);
     world.expect_line("INIT_REPORT Init Duration: 300.00 ms\tPhase: init\tStatus: timeout");
+    world.end();
+}
+
+#[test]
+fn few_are_made_ready_at_the_same_time() {
+    let code = "note('begins')\nimport time\ntime.sleep(0.3)\nnote('loaded')\ndef handler(event, context):\n    return 1\n";
+    let mut world = world(code, Duration::from_secs(60));
+    world.executor.functions().provision(&third(), 7);
+    until(&mut world, |now| now.available == 7);
+    let (mut running, mut most) = (0_usize, 0);
+    for line in world.seen().lines() {
+        match line {
+            "begins" => running += 1,
+            "loaded" => running -= 1,
+            other => panic!("{other}"),
+        }
+        most = most.max(running);
+    }
+    assert!((1..=STARTING).contains(&most), "{most} at the same time");
+    world.end();
+}
+
+#[test]
+fn what_breaks_again_at_once_is_replaced_after_a_pause() {
+    let mut world = world(CODE, Duration::from_secs(60));
+    world.executor.functions().provision(&third(), 1);
+    for number in 1..=2 {
+        until(&mut world, |now| now.available == 1);
+        world.call_as(THIRD, Some("3"), "\"die\"");
+        assert_eq!(last_environment(&world), format!("env:f:3/{number}"));
+    }
+    // It was heard of with the answer, or is soon.
+    until(&mut world, |now| now.available == 0);
+    let pause = world.executor.next_deadline().expect("it waits");
+    world.executor.handle_timeout(pause);
+    until(&mut world, |now| now.available == 1);
     world.end();
 }

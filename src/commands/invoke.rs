@@ -2,20 +2,22 @@
 
 use std::io::Read;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use crossbeam_channel::bounded;
 use executor::{Credentials, Reactor};
 use router::arrivals::Arrivals;
 use router::event::{CallDetails, Failure, Lane, Outcome};
 use router::fabric::Turn;
+use router::name::FunctionName;
 use router::router::Input;
 use scenarios::api;
 use scenarios::diagnostic::Files;
+use scenarios::file::Scenario;
 use scenarios::hands::Replies;
 use scenarios::scratch::Scratch;
 use scenarios::world::{Connections, LiveWorld, Plan};
 
-use super::up::{Problem, complain, find_function, fresh_seed, load_checked, on_interrupt};
+use super::up::{Problem, complain, fresh_seed, load_checked, on_interrupt};
 use crate::cli::Invoke;
 use crate::output::{self, say};
 
@@ -33,7 +35,7 @@ pub fn run(args: &Invoke) -> Result<u8> {
 fn call(args: &Invoke, files: &mut Files) -> Result<Outcome, Problem> {
     let payload = payload(&args.payload)?;
     let project = load_checked(&args.project, files)?;
-    let function = find_function(&project, &args.function)?;
+    let function = find(&project, args)?;
     let seed = fresh_seed();
     let scratch = Scratch::new()?;
     let reactor = Reactor::new()?;
@@ -82,6 +84,28 @@ fn call(args: &Invoke, files: &mut Files) -> Result<Outcome, Problem> {
     };
     fabric.into_hands().stop();
     Ok(outcome)
+}
+
+/// A function of the project file; any other is told by what there is instead.
+fn find(project: &Scenario, args: &Invoke) -> Result<FunctionName> {
+    let name = &args.function;
+    if let Some(function) = project.functions.get(name) {
+        return Ok(function.name.value.clone());
+    }
+    let names = || project.functions.keys().map(String::as_str);
+    let near = match scenarios::decode::nearest(name, names()) {
+        Some(near) => format!("; did you mean `{near}`?"),
+        None => String::new(),
+    };
+    let there = match project.functions.is_empty() {
+        true => "it has none".to_owned(),
+        false => format!("it has `{}`", names().collect::<Vec<_>>().join("`, `")),
+    };
+    bail!(
+        "there is no function `{name}` in {file}{near}\n{there}; a function that was made by the API is called on the port, while \
+         `triggerfish up` runs: `aws lambda invoke --endpoint-url http://127.0.0.1:4566 --function-name {name} out.json`",
+        file = args.project.display()
+    )
 }
 
 fn payload(text: &str) -> Result<String> {

@@ -18,7 +18,7 @@ use executor::{Credentials, Functions, Reactor};
 use router::arrivals::Arrivals;
 use router::fabric::Turn;
 use router::journal::{Entry, Recorder};
-use router::name::{FunctionName, Seed, SourceName};
+use router::name::{Seed, SourceName};
 use router::router::Input;
 use scenarios::assemble;
 use scenarios::clock::system_now;
@@ -467,15 +467,4 @@ pub fn on_interrupt() -> Result<Stop> {
             });
         })?;
     Ok(stop)
-}
-
-/// Refuses a project without the function, with the nearest name.
-pub fn find_function(project: &Scenario, name: &str) -> Result<FunctionName> {
-    if let Some(function) = project.functions.get(name) {
-        return Ok(function.name.value.clone());
-    }
-    match scenarios::decode::nearest(name, project.functions.keys().map(String::as_str)) {
-        Some(near) => bail!("there is no function `{name}`; did you mean `{near}`?"),
-        None => bail!("there is no function `{name}`"),
-    }
 }

@@ -148,7 +148,7 @@ impl Actor {
                     self.crew.enlist(process);
                 }
                 Err(error) => {
-                    let why = unstartable(file, &error);
+                    let why = unstartable(file, &self.site.spec.code, &error);
                     let name = crew::name_of(file);
                     let line =
                         format!("EXTENSION\tName: {name}\tState: LaunchError\tEvents: []\tError Type: {why}");

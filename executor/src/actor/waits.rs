@@ -18,9 +18,16 @@ pub(super) fn real_time() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Why a program did not start, in the texts of Go, which is what AWS shows.
-pub(super) fn unstartable(program: &Path, error: &std::io::Error) -> String {
+/// Why a program did not start: in the texts of Go, which is what AWS shows; or that `code`, where it was to start, is gone,
+/// which cannot happen on AWS.
+pub(super) fn unstartable(program: &Path, code: &Path, error: &std::io::Error) -> String {
     use std::io::ErrorKind::{NotFound, PermissionDenied};
+    if !code.is_dir() {
+        return format!(
+            "the folder of the function's code is gone: {}; put it back, or give the function other code",
+            code.display()
+        );
+    }
     let text = match (error.kind(), error.raw_os_error()) {
         (NotFound, _) => "no such file or directory".to_owned(),
         (PermissionDenied, _) => "permission denied".to_owned(),

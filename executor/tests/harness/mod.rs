@@ -16,6 +16,9 @@ use router::time::Timestamp;
 /// Generous: what does not come within it never comes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Provisioned environments that are made ready at the same time.
+pub const STARTING: usize = 2;
+
 /// The client of the Extensions API that the tests' extensions begin with.
 pub const CLIENT: &str = include_str!("client.py");
 
@@ -101,6 +104,7 @@ impl Made<'_> {
         options.init_timeout = self.init;
         options.provisioned_init_timeout = self.init;
         options.patience = 1;
+        options.starting = STARTING;
         let executor = Executor::start(vec![spec.clone()], options, send, &reactor).expect("it starts");
         World {
             here,

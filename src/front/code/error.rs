@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-/// An upload must be smaller than this many bytes, 50 MiB (spec/lambda §8.1).
+/// A direct upload must be smaller than this many bytes, 50 MiB; an object of S3 need not (spec/lambda §8.1).
 pub const ZIPPED_LIMIT: u64 = 52_428_800;
 
 /// What an upload unpacks to must be smaller than this many bytes, 250 MiB (spec/lambda §8.1).

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use super::directory::Found;
 use super::plane::send;
-use super::registry::conflict;
+use super::registry::refusal::hindered;
 use crate::front::gateway::{Gateway, call_name};
 use crate::front::room::Held;
 
@@ -84,9 +84,7 @@ pub async fn admit(
     };
     let payload = api::check(asked, |_| found != Found::Missing)?;
     match found {
-        Found::Hindered(state) => Err(conflict(format!(
-            "The operation cannot be performed at this time. The function is currently in the following state: {state}"
-        ))),
+        Found::Hindered(state) => Err(hindered(state)),
         _ => Ok(payload),
     }
 }

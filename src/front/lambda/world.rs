@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use executor::{Functions, Runtime};
+use executor::{BadRuntime, Functions, InterpreterError, Runtime};
 use router::name::{FunctionName, FunctionVersion, SinkName};
 use scenarios::api::error::ApiError;
 
 use super::desired;
-use super::registry::config::{Program, RETIRED};
+use super::registry::config::Program;
 use super::registry::{EventSource, Outside, invalid};
-use crate::front::code::ZIPPED_LIMIT;
+use crate::front::code::{PackageError, UNZIPPED_LIMIT};
 
 /// The surroundings.
 #[derive(Debug)]
@@ -34,52 +34,48 @@ impl World {
     /// # Errors
     /// There is no such bucket; or, when it is read, no such object (spec/errors §6).
     pub fn object(&self, bucket: &str, key: &str) -> Result<ReadObject, ApiError> {
-        let failed = |code: &str, message: &str| {
-            invalid(format!(
-                "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
-            ))
-        };
         let Some(root) = self.buckets.get(bucket).cloned() else {
-            return Err(failed("NoSuchBucket", "The specified bucket does not exist"));
+            return Err(get_object_failed(
+                "NoSuchBucket",
+                "The specified bucket does not exist",
+            ));
         };
         let key = key.to_owned();
-        Ok(Box::new(move || {
-            let missing = || failed("NoSuchKey", "The specified key does not exist.");
-            sources::s3::check_key(&key).map_err(|_| missing())?;
-            // A link may lead out of the bucket.
-            let path = root.join(&key).canonicalize().map_err(|_| missing())?;
-            let root = root.canonicalize().map_err(|_| missing())?;
-            let size = path
-                .metadata()
-                .ok()
-                .filter(std::fs::Metadata::is_file)
-                .map(|file| file.len());
-            let size = size.filter(|_| path.starts_with(&root)).ok_or_else(missing)?;
-            if size >= ZIPPED_LIMIT {
-                return Err(invalid(format!(
-                    "Unzipped size must be smaller than {} bytes",
-                    crate::front::code::UNZIPPED_LIMIT
-                )));
-            }
-            std::fs::read(&path).map_err(|error| {
-                ApiError::service(&format!(
-                    "failed to read {bucket}: {error}",
-                    bucket = path.display()
-                ))
-            })
-        }))
+        Ok(Box::new(move || read_object(&root, &key)))
     }
+}
+
+/// What Lambda says of an S3 that says this (spec/errors §6).
+fn get_object_failed(code: &str, message: &str) -> ApiError {
+    invalid(format!(
+        "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
+    ))
+}
+
+fn read_object(root: &Path, key: &str) -> Result<Vec<u8>, ApiError> {
+    let missing = || get_object_failed("NoSuchKey", "The specified key does not exist.");
+    sources::s3::check_key(key).map_err(|_| missing())?;
+    // A link may lead out of the bucket.
+    let path = root.join(key).canonicalize().map_err(|_| missing())?;
+    let root = root.canonicalize().map_err(|_| missing())?;
+    let size = path
+        .metadata()
+        .ok()
+        .filter(std::fs::Metadata::is_file)
+        .map(|file| file.len());
+    let size = size.filter(|_| path.starts_with(&root)).ok_or_else(missing)?;
+    // Of the limits, only that of what it unpacks to is one of objects, too (spec/lambda §8.1): a zip that is as large
+    // is not worth reading.
+    if size >= UNZIPPED_LIMIT {
+        return Err(invalid(PackageError::TooLargeUnzipped.message()));
+    }
+    std::fs::read(&path)
+        .map_err(|error| ApiError::service(&format!("failed to read {}: {error}", path.display())))
 }
 
 impl Outside for World {
     fn cannot_run(&self, runtime: &str) -> Option<String> {
-        let program = Program::Runtime(runtime.to_owned());
-        if let (Err(error), false) = (Runtime::parse(runtime), RETIRED.contains(&runtime)) {
-            return Some(error.to_string());
-        }
-        executor::interpreter(&desired::runtime(&program))
-            .err()
-            .map(|error| error.to_string())
+        cannot_run(runtime, |runtime| executor::interpreter(runtime).map(|_| ()))
     }
 
     fn sink(&self, name: &str) -> Option<SinkName> {
@@ -111,6 +107,69 @@ impl Outside for World {
             Some("mq") => EventSource::NotOffered("Amazon MQ as an event source"),
             Some("rds") => EventSource::NotOffered("DocumentDB as an event source"),
             _ => EventSource::Missing,
+        }
+    }
+}
+
+/// Why a runtime cannot run here, in words for those who call the API: a project file can do more (`command`).
+fn cannot_run(runtime: &str, find: impl FnOnce(&Runtime) -> Result<(), InterpreterError>) -> Option<String> {
+    if matches!(Runtime::parse(runtime), Err(BadRuntime::NotOurs(_))) {
+        return Some(format!(
+            "runtime {runtime} cannot be run here; use provided.al2023 with a bootstrap that starts it"
+        ));
+    }
+    // Retired ones are run as their kind is.
+    let program = Program::Runtime(runtime.to_owned());
+    match find(&desired::runtime(&program)) {
+        Ok(()) => None,
+        Err(InterpreterError::Missing { names }) => Some(format!(
+            "runtime {runtime} cannot be run here: `{names}` is not on the PATH of triggerfish; install it and start triggerfish again"
+        )),
+        Err(other) => Some(format!("runtime {runtime} cannot be run here: {other}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::super::registry::config::{RETIRED, RUNTIMES};
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_run_is_told_in_the_words_of_an_api() {
+        for runtime in RUNTIMES.iter().chain(RETIRED) {
+            let ours = ["python", "nodejs", "provided"]
+                .iter()
+                .any(|kind| runtime.starts_with(kind));
+            let told = format!(
+                "runtime {runtime} cannot be run here; use provided.al2023 with a bootstrap that starts it"
+            );
+            assert_eq!(cannot_run(runtime, |_| Ok(())), (!ours).then_some(told));
+        }
+        let missing = |_: &Runtime| {
+            Err(InterpreterError::Missing {
+                names: "node` or `nodejs".to_owned(),
+            })
+        };
+        let told = "runtime nodejs20.x cannot be run here: `node` or `nodejs` is not on the PATH of triggerfish; install it and start triggerfish again";
+        assert_eq!(cannot_run("nodejs20.x", missing).as_deref(), Some(told));
+    }
+
+    #[test]
+    fn objects_have_no_limit_but_that_of_what_they_unpack_to() {
+        let here = tempfile::tempdir().expect("a directory");
+        let of = |length: u64| {
+            let file = File::create(here.path().join("o.zip")).expect("a file");
+            file.set_len(length).expect("a length");
+            read_object(here.path(), "o.zip").map(|bytes| bytes.len() as u64)
+        };
+        assert_eq!(of(52_428_800), Ok(52_428_800));
+        let told = invalid("Unzipped size must be smaller than 262144000 bytes");
+        assert_eq!(of(UNZIPPED_LIMIT), Err(told));
+        let missing = || get_object_failed("NoSuchKey", "The specified key does not exist.");
+        for key in ["none", "../o.zip", ""] {
+            assert_eq!(read_object(here.path(), key), Err(missing()), "{key}");
         }
     }
 }

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use scenarios::api::error::ApiError;
 use serde::{Deserialize, Serialize};
 
-use super::{Brought, Moment, Wanted, invalid, not_offered, text};
-use crate::front::code::Package;
+use super::{Brought, Moment, Wanted, invalid, not_offered, text, untyped};
+use crate::front::code::{Package, PackageError, ZIPPED_LIMIT};
 use crate::front::lambda::model::Input;
 
 /// The name that stands for a bucket where `S3Key` is a folder of this machine, run in place and looked at again after
@@ -53,12 +53,18 @@ pub fn read(moment: &Moment<'_>, members: &Input) -> Result<Source, ApiError> {
             return Err(not_offered(&format!("{member} (`Code`)")));
         }
     }
+    if text(members, "S3ObjectStorageMode").is_some_and(|mode| mode != "COPY") {
+        return Err(not_offered("S3ObjectStorageMode REFERENCE (`Code`)"));
+    }
     match (
         text(members, "ZipFile"),
         text(members, "S3Bucket"),
         text(members, "S3Key"),
     ) {
-        (Some(_), None, None) => Ok(Source::Brought(Wanted::Zip)),
+        (Some(zip), None, None) => {
+            check_upload(zip.as_bytes())?;
+            Ok(Source::Brought(Wanted::Zip))
+        }
         (None, Some(HOT_RELOAD), Some(folder)) => folder_at(moment, folder),
         (None, Some(bucket), Some(key)) => Ok(Source::Brought(Wanted::Object {
             bucket: bucket.to_owned(),
@@ -69,6 +75,20 @@ pub fn read(moment: &Moment<'_>, members: &Input) -> Result<Source, ApiError> {
             "Please do not provide other FunctionCode parameters when providing a ZipFile.",
         )),
         _ => Err(invalid("Please provide both S3Bucket and S3Key.")),
+    }
+}
+
+/// Refuses an upload that is too large as it is (spec/errors §7); whether it is base64 is seen when it is decoded.
+fn check_upload(base64: &[u8]) -> Result<(), ApiError> {
+    let padding = base64.iter().rev().take_while(|byte| **byte == b'=').count();
+    let bytes = (base64.len() - padding) as u64 * 3 / 4;
+    match bytes >= ZIPPED_LIMIT {
+        true => Err(ApiError {
+            status: 413,
+            code: "RequestEntityTooLargeException",
+            ..untyped(PackageError::TooLargeZipped.message())
+        }),
+        false => Ok(()),
     }
 }
 
@@ -103,6 +123,31 @@ impl Source {
                 Some(Brought::Package(package)) => Ok(Code::Package(package.clone())),
                 _ => Err(wanted.clone()),
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upload_is_smaller_than_its_limit() {
+        let of = |bytes: usize| {
+            let padding = [0, 2, 1][bytes % 3];
+            let mut text = vec![b'A'; bytes.div_ceil(3) * 4];
+            text.iter_mut().rev().take(padding).for_each(|byte| *byte = b'=');
+            check_upload(&text)
+        };
+        assert_eq!(of(0), Ok(()));
+        assert_eq!(of(52_428_799), Ok(()));
+        for bytes in [52_428_800, 52_428_801, 52_428_802] {
+            let refused = of(bytes).expect_err("too large");
+            let body = r#"{"message":"Zipped size must be smaller than 52428800 bytes"}"#;
+            assert_eq!(
+                (refused.status, refused.code, refused.body.as_str()),
+                (413, "RequestEntityTooLargeException", body)
+            );
         }
     }
 }

@@ -1,8 +1,10 @@
 //! A version's configuration: what CreateFunction and UpdateFunctionConfiguration say (spec/lambda §8.1).
 //!
-//! Owns the members, their defaults, and the checks that the model cannot make. Members that exist at AWS and mean
-//! nothing here are taken only with the value that changes nothing; any other is refused by name. Deliberately absent:
-//! code, states, and how a configuration is shown ([`super::configuration`]).
+//! Owns the members, their defaults, and the checks that the model cannot make. Deliberately absent: code, states, and how a configuration is shown ([`super::configuration`]).
+
+mod layer_list;
+mod runtimes;
+mod unoffered;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,9 +13,12 @@ use scenarios::api::error::ApiError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Moment, invalid, not_offered, number, structure, text};
+use super::{Moment, invalid, number, structure, text};
 use crate::front::code::Package;
 use crate::front::lambda::model::Input;
+pub use layer_list::{Layer, layers};
+pub use runtimes::{RETIRED, RUNTIMES};
+pub use unoffered::check_unoffered;
 
 /// The configuration of a version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,68 +71,6 @@ pub struct Logging {
     pub group: Option<String>,
 }
 
-/// A layer version that a function uses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Layer {
-    /// Its ARN.
-    pub arn: String,
-    /// Its content.
-    pub package: Package,
-}
-
-/// Runtimes that AWS takes for new functions, in the order in which its error lists them (spec/lambda §8.1).
-pub const RUNTIMES: &[&str] = &[
-    "nodejs20.x",
-    "python3.14",
-    "provided.al2023",
-    "python3.12",
-    "python3.13",
-    "nodejs24.x",
-    "nodejs22.x",
-    "java25",
-    "python3.10",
-    "python3.11",
-    "java21",
-    "ruby3.3",
-    "ruby3.4",
-    "ruby3.2",
-    "python3.8",
-    "python3.9",
-    "java17",
-    "nodejs16.x",
-    "dotnet10",
-    "dotnet8",
-    "java11",
-    "dotnet6",
-    "nodejs18.x",
-    "provided.al2",
-    "java8.al2",
-];
-
-/// Runtimes that AWS once took.
-pub const RETIRED: &[&str] = &[
-    "dotnetcore1.0",
-    "dotnetcore2.0",
-    "dotnetcore2.1",
-    "dotnetcore3.1",
-    "go1.x",
-    "java8",
-    "nodejs",
-    "nodejs10.x",
-    "nodejs12.x",
-    "nodejs14.x",
-    "nodejs4.3",
-    "nodejs4.3-edge",
-    "nodejs6.10",
-    "nodejs8.10",
-    "provided",
-    "python2.7",
-    "python3.6",
-    "python3.7",
-    "ruby2.5",
-    "ruby2.7",
-];
-
 /// Variables that are Lambda's own (spec/lambda §4).
 const RESERVED: &[&str] = &[
     "AWS_ACCESS_KEY",
@@ -152,9 +95,6 @@ const RESERVED: &[&str] = &[
 
 /// Bytes that variables may take as JSON.
 const ENVIRONMENT_LIMIT: usize = 4096;
-/// Layers that a function may use.
-const LAYERS: usize = 5;
-
 impl Config {
     /// AWS's defaults.
     pub fn new(role: &str) -> Self {
@@ -191,7 +131,7 @@ impl Config {
             self.role = role.to_owned();
         }
         if let Some(runtime) = text(input, "Runtime") {
-            check_runtime(moment, runtime)?;
+            runtimes::check(moment, runtime)?;
             self.program = Program::Runtime(runtime.to_owned());
         }
         if let Some(handler) = text(input, "Handler") {
@@ -258,50 +198,6 @@ impl Logging {
     }
 }
 
-/// Members that mean nothing here: no value but the one that asks for nothing is taken.
-///
-/// # Errors
-/// One asks for something.
-pub fn check_unoffered(input: &Input) -> Result<(), ApiError> {
-    let empty = |member: &str, part: &str| {
-        let list = structure(input, member).and_then(|inner| inner.get(part));
-        list.and_then(Value::as_array).is_none_or(Vec::is_empty)
-    };
-    if !(empty("VpcConfig", "SubnetIds") && empty("VpcConfig", "SecurityGroupIds")) {
-        return Err(not_offered("VpcConfig (functions run on this machine's network)"));
-    }
-    if input
-        .get("FileSystemConfigs")
-        .and_then(Value::as_array)
-        .is_some_and(|list| !list.is_empty())
-    {
-        return Err(not_offered("FileSystemConfigs"));
-    }
-    if text(input, "PackageType").is_some_and(|kind| kind != "Zip") || input.contains_key("ImageConfig") {
-        return Err(not_offered("PackageType Image (there are no containers)"));
-    }
-    if text(input, "KMSKeyArn").is_some_and(|key| !key.is_empty()) {
-        return Err(not_offered("KMSKeyArn"));
-    }
-    let snapstart = structure(input, "SnapStart").and_then(|snapstart| text(snapstart, "ApplyOn"));
-    if snapstart.is_some_and(|on| on != "None") {
-        return Err(not_offered("SnapStart ApplyOn PublishedVersions"));
-    }
-    let others = [
-        "CodeSigningConfigArn",
-        "TenancyConfig",
-        "CapacityProviderConfig",
-        "DurableConfig",
-        "RuntimeConfig",
-        "AcceleratorConfig",
-        "PublishTo",
-    ];
-    match others.iter().find(|member| input.contains_key(**member)) {
-        Some(member) => Err(not_offered(member)),
-        None => Ok(()),
-    }
-}
-
 /// A number whose limit for ordinary functions is below the model's.
 fn within(input: &Input, member: &str, limit: u32) -> Result<Option<u32>, ApiError> {
     let Some(given) = number(input, member) else {
@@ -318,25 +214,6 @@ fn within(input: &Input, member: &str, limit: u32) -> Result<Option<u32>, ApiErr
             let rule = format!("Member must have value less than or equal to {limit}");
             Err(ApiError::constraint(&given.to_string(), path, &rule))
         }
-    }
-}
-
-/// Refuses a runtime in AWS's words, or in ours if it is one that cannot be run here.
-fn check_runtime(moment: &Moment<'_>, runtime: &str) -> Result<(), ApiError> {
-    if RETIRED.contains(&runtime) && !moment.outside.takes_retired() {
-        return Err(invalid(format!(
-            "The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions."
-        )));
-    }
-    if !RUNTIMES.contains(&runtime) && !RETIRED.contains(&runtime) {
-        return Err(invalid(format!(
-            "Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [{}] or be a valid ARN",
-            RUNTIMES.join(", ")
-        )));
-    }
-    match moment.outside.cannot_run(runtime) {
-        Some(why) => Err(invalid(why)),
-        None => Ok(()),
     }
 }
 
@@ -376,56 +253,6 @@ fn dead_letter(moment: &Moment<'_>, arn: Option<&str>) -> Result<Option<String>,
         true => Ok(Some(arn.to_owned())),
         false => Err(invalid(format!("The destination ARN {arn} is invalid."))),
     }
-}
-
-/// The layers that an input names; `None` if it names none at all.
-///
-/// # Errors
-/// Too many, two versions of one, another region's, or one that is not there.
-pub fn layers(
-    moment: &Moment<'_>,
-    input: &Input,
-    find: impl Fn(&str) -> Option<Package>,
-) -> Result<Option<Vec<Layer>>, ApiError> {
-    let Some(Value::Array(arns)) = input.get("Layers") else {
-        return Ok(None);
-    };
-    let arns: Vec<&str> = arns.iter().filter_map(Value::as_str).collect();
-    if arns.len() > LAYERS {
-        return Err(invalid(format!("Cannot reference more than {LAYERS} layers.")));
-    }
-    let mut names = BTreeMap::new();
-    for arn in &arns {
-        let region = arn.split(':').nth(3).unwrap_or_default();
-        if region != moment.place.region {
-            let here = &moment.place.region;
-            return Err(invalid(format!(
-                "Layers are not in the same region as the function. Layers are expected to be in region {here}."
-            )));
-        }
-        // Nobody else's layers are here, whatever their policies say.
-        if arn
-            .split(':')
-            .nth(4)
-            .is_some_and(|account| account != moment.place.account)
-        {
-            return Err(ApiError::denied());
-        }
-        let name = arn.rsplit_once(':').map_or(*arn, |(name, _)| name);
-        if let Some(other) = names.insert(name, *arn) {
-            return Err(invalid(format!(
-                "Two different versions of the same layer are not allowed to be referenced in the same function. {other} and {arn} are versions of the same layer."
-            )));
-        }
-    }
-    let found = arns.iter().map(|arn| match find(arn) {
-        Some(package) => Ok(Layer {
-            arn: (*arn).to_owned(),
-            package,
-        }),
-        None => Err(invalid(format!("Layer version {arn} does not exist."))),
-    });
-    found.collect::<Result<Vec<_>, _>>().map(Some)
 }
 
 impl Config {

@@ -8,7 +8,8 @@ use super::code::{self, Code};
 use super::config::{self, Config};
 use super::configuration::{View, arn, show};
 use super::record::{Record, Revision, Update};
-use super::version::publish;
+use super::refusal::hindered;
+use super::version::publish_if;
 use super::{
     Moment, Outcome, Registry, Told, Wanted, conflict, invalid, named, page, structure, text, truth, untyped,
 };
@@ -59,28 +60,9 @@ pub fn create(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
     let latest = Revision::new(config, code, moment.now, moment.ids);
     let mut record = Record::new(name, latest);
     record.tags = tags;
-    let shown = if truth(input, "Publish") {
-        let version = match publish(&mut record, moment, None, true)? {
-            Ok(version) => version,
-            Err(wanted) => return Ok(Told::Wants(wanted)),
-        };
-        show(
-            moment.place,
-            &record,
-            &version.to_string(),
-            &record.versions[&version],
-            None,
-            View::Whole,
-        )
-    } else {
-        show(
-            moment.place,
-            &record,
-            "$LATEST",
-            &record.latest,
-            None,
-            View::Whole,
-        )
+    let shown = match publish_if(truth(input, "Publish"), &mut record, moment, false) {
+        Ok(shown) => shown,
+        Err(wanted) => return Ok(Told::Wants(wanted)),
     };
     registry.insert(record);
     Told::json(201, shown)
@@ -241,9 +223,7 @@ pub fn delete(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -
 /// It is being made or updated.
 pub fn check_idle(moment: &Moment<'_>, record: &Record) -> Result<(), ApiError> {
     if record.latest.is_pending() {
-        return Err(conflict(
-            "The operation cannot be performed at this time. The function is currently in the following state: Pending",
-        ));
+        return Err(hindered("Pending"));
     }
     match record.latest.update {
         Update::InProgress { .. } => {

@@ -216,13 +216,13 @@ impl Record {
     /// Whether the API has made anything of it that the project file knows nothing of.
     pub fn has_more_than_declared(&self) -> bool {
         let of_versions = self.invoke_configs.keys().any(|qualifier| qualifier != "$LATEST");
-        !(self.versions.is_empty()
+        let without = self.versions.is_empty()
             && self.aliases.is_empty()
             && self.tags.is_empty()
-            && self.policies.is_empty())
-            || !(self.urls.is_empty() && self.provisioned.is_empty())
-            || of_versions
-            || self.published > 0
+            && self.policies.is_empty()
+            && self.urls.is_empty()
+            && self.provisioned.is_empty();
+        !without || of_versions || self.published > 0
     }
 
     /// Completes everything that is under way.

@@ -22,6 +22,13 @@ pub fn not_offered(what: &str) -> ApiError {
     invalid(format!("{what} is not supported by this version of triggerfish"))
 }
 
+/// A call or a change of a function that is in a state other than `Active` (spec/errors §4).
+pub fn hindered(state: &str) -> ApiError {
+    conflict(format!(
+        "The operation cannot be performed at this time. The function is currently in the following state: {state}"
+    ))
+}
+
 /// Something that stands in the way (spec/errors §4).
 pub fn conflict(message: impl Into<String>) -> ApiError {
     ApiError::user(409, "ResourceConflictException", message)

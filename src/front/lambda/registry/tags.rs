@@ -15,17 +15,29 @@ use crate::front::lambda::name;
 
 /// Tags that a resource may have.
 const MOST: usize = 50;
+/// How keys begin that are AWS's own, in letters of either case.
+const RESERVED: &str = "aws:";
 
 /// The tags of an input.
 ///
 /// # Errors
-/// Too many.
+/// Too many, or a key that is AWS's own.
 pub fn read(input: &Input, member: &str) -> Result<BTreeMap<String, String>, ApiError> {
     let pairs = structure(input, member).into_iter().flatten();
-    let tags = pairs
+    let tags: BTreeMap<String, String> = pairs
         .map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()))
         .collect();
+    if tags.keys().any(|key| is_reserved(key)) {
+        return Err(invalid(
+            "aws: prefixed tag key names are not allowed for external use.",
+        ));
+    }
     check(tags)
+}
+
+fn is_reserved(key: &str) -> bool {
+    let start = key.get(..RESERVED.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(RESERVED))
 }
 
 fn check(tags: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ApiError> {
@@ -197,6 +209,23 @@ mod tests {
         assert_eq!(world.refused("TagResource", more), told);
         let new = and(new_function("g"), json!({ "Tags": tags(0, 51) }));
         assert_eq!(world.refused("CreateFunction", new), told);
+    }
+
+    #[test]
+    fn keys_of_aws_are_refused() {
+        let mut world = World::with(&["f"]);
+        let text = "aws: prefixed tag key names are not allowed for external use.";
+        let told = (400, "InvalidParameterValueException", text.to_owned());
+        for key in ["aws:", "aws:cloudformation:stack-name", "AWS:x"] {
+            let tags = json!({ "Resource": arn("f"), "Tags": { "a": "1", key: "2" } });
+            assert_eq!(world.refused("TagResource", tags), told);
+            let new = and(new_function("g"), json!({ "Tags": { key: "" } }));
+            assert_eq!(world.refused("CreateFunction", new), told);
+        }
+        for key in ["aws", "my:aws:x", "awsé:"] {
+            let tags = json!({ "Resource": arn("f"), "Tags": { key: "1" } });
+            world.done("TagResource", tags);
+        }
     }
 
     #[test]

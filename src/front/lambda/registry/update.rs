@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::config;
 use super::configuration::{View, show};
 use super::function::{check_idle, unmerged};
-use super::version::publish;
+use super::version::publish_if;
 use super::{
     Moment, Outcome, Registry, Told, check_publish_to, check_revision, code, invalid, target, truth,
 };
@@ -36,31 +36,12 @@ pub fn code(registry: &mut Registry, moment: &mut Moment<'_>, input: &Input) -> 
         return Ok(Told::Wants(wanted));
     }
     record.latest.update(config, code, moment.now, moment.ids);
-    let shown = if truth(input, "Publish") && !truth(input, "DryRun") {
-        let number = match publish(&mut record, moment, None, true)? {
-            Ok(number) => number,
-            Err(wanted) => return Ok(Told::Wants(wanted)),
-        };
-        let version = number.to_string();
-        show(
-            moment.place,
-            &record,
-            &version,
-            &record.versions[&number],
-            Some(&version),
-            View::Whole,
-        )
-    } else {
-        show(
-            moment.place,
-            &record,
-            "$LATEST",
-            &record.latest,
-            None,
-            View::Whole,
-        )
+    let dry = truth(input, "DryRun");
+    let shown = match publish_if(truth(input, "Publish") && !dry, &mut record, moment, true) {
+        Ok(shown) => shown,
+        Err(wanted) => return Ok(Told::Wants(wanted)),
     };
-    if !truth(input, "DryRun") {
+    if !dry {
         registry.insert(record);
     }
     Told::json(200, shown)

@@ -1,6 +1,6 @@
 //! Versions: PublishVersion, ListVersionsByFunction (spec/lambda §8.4).
 
-use scenarios::api::error::ApiError;
+use serde_json::Value;
 
 use super::code::Code;
 use super::configuration::{View, show};
@@ -24,7 +24,7 @@ pub fn publish_version(registry: &mut Registry, moment: &mut Moment<'_>, input: 
         )));
     }
     check_idle(moment, &record)?;
-    let number = match publish(&mut record, moment, text(input, "Description"), false)? {
+    let number = match publish(&mut record, moment, text(input, "Description"), false) {
         Ok(number) => number,
         Err(wanted) => return Ok(Told::Wants(wanted)),
     };
@@ -41,23 +41,51 @@ pub fn publish_version(registry: &mut Registry, moment: &mut Moment<'_>, input: 
     Told::json(201, shown)
 }
 
+/// A record as an upload is answered: as the version that it is published as, if it is to be; else as `$LATEST`. The ARN of
+/// a version is qualified for an update, and not for a new function.
+///
+/// # Errors
+/// What has to be brought first.
+pub fn publish_if(
+    wanted: bool,
+    record: &mut Record,
+    moment: &mut Moment<'_>,
+    qualified: bool,
+) -> Result<Value, Wanted> {
+    if !wanted {
+        return Ok(show(
+            moment.place,
+            record,
+            "$LATEST",
+            &record.latest,
+            None,
+            View::Whole,
+        ));
+    }
+    let number = publish(record, moment, None, true)?;
+    let version = number.to_string();
+    let asked = qualified.then_some(version.as_str());
+    let revision = &record.versions[&number];
+    Ok(show(moment.place, record, &version, revision, asked, View::Whole))
+}
+
 /// Publishes `$LATEST` of a record: the number of the version, which is an old one where nothing has changed; or what has
 /// to be brought first. A version that is published together with an upload is `Pending`.
 ///
 /// # Errors
-/// None so far; publishing has no quota here.
-pub fn publish(
+/// What is wanted.
+fn publish(
     record: &mut Record,
     moment: &mut Moment<'_>,
     description: Option<&str>,
     pending: bool,
-) -> Result<Result<u64, Wanted>, ApiError> {
+) -> Result<u64, Wanted> {
     // What was just uploaded is published, not what still serves.
     let code = match &record.latest.code {
         Code::Package(package) => Code::Package(package.clone()),
         Code::Folder(path) => match moment.brought.get(&Wanted::Folder(path.clone())) {
             Some(Brought::Package(package)) => Code::Package(package.clone()),
-            _ => return Ok(Err(Wanted::Folder(path.clone()))),
+            _ => return Err(Wanted::Folder(path.clone())),
         },
     };
     let mut config = record.latest.config.clone();
@@ -65,7 +93,7 @@ pub fn publish(
         && last.code == code
         && last.published_from.as_ref() == Some(&config)
     {
-        return Ok(Ok(record.published));
+        return Ok(record.published);
     }
     let from = config.clone();
     if let Some(description) = description {
@@ -90,7 +118,7 @@ pub fn publish(
     };
     record.versions.insert(record.published, version);
     record.latest.revision_id = moment.ids.uuid();
-    Ok(Ok(record.published))
+    Ok(record.published)
 }
 
 /// ListVersionsByFunction: `$LATEST`, then ascending.

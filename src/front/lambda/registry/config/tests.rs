@@ -158,12 +158,15 @@ fn layers_are_few_of_this_region_and_there() {
 #[test]
 fn what_means_nothing_here_is_refused_unless_it_asks_for_nothing() {
     let nothing = json!({
-        "VpcConfig": { "SubnetIds": [], "SecurityGroupIds": [] }, "FileSystemConfigs": [], "PackageType": "Zip",
+        "VpcConfig": { "SubnetIds": [], "SecurityGroupIds": [], "Ipv6AllowedForDualStack": false }, "FileSystemConfigs": [], "PackageType": "Zip",
         "KMSKeyArn": "", "SnapStart": { "ApplyOn": "None" }, "Layers": [],
     });
     World::default().done("CreateFunction", and(new_function("f"), nothing));
     for something in [
         json!({ "VpcConfig": { "SubnetIds": ["subnet-1"] } }),
+        json!({ "VpcConfig": { "SecurityGroupIds": ["sg-1"] } }),
+        json!({ "VpcConfig": { "SubnetIds": [], "Ipv6AllowedForDualStack": true } }),
+        json!({ "Code": { "S3Bucket": "bucket", "S3Key": "k", "S3ObjectStorageMode": "REFERENCE" } }),
         json!({ "PackageType": "Image" }),
         json!({ "SnapStart": { "ApplyOn": "PublishedVersions" } }),
         json!({ "KMSKeyArn": "arn:aws:kms:us-east-1:123456789012:key/k" }),
