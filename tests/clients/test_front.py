@@ -1,10 +1,12 @@
 """The front of `triggerfish up` as clients meet it: STS, IAM, signatures, hosts, origins and limits."""
 
+import contextlib
 import json
 import pathlib
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 import urllib.error
 import urllib.parse
@@ -213,6 +215,23 @@ class Open(Front, unittest.TestCase):
         self.refused(call, "RequestEntityTooLargeException", 413, "1048576 bytes")
         head = self.get(host="localhost", x_long="x" * 300_000)
         self.assertRegex(head, "^HTTP/1.1 431 ")
+
+    def test_who_announces_much_keeps_nobody_from_calling(self):
+        head = "POST /2015-03-31/functions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 70000000\r\n\r\n{"
+        with contextlib.ExitStack() as slow:
+            for _ in range(8):
+                client = slow.enter_context(socket.create_connection((self.address.hostname, self.address.port)))
+                client.sendall(head.encode())
+            began = time.monotonic()
+            client = self.client("lambda")
+            self.assertEqual(client.invoke(FunctionName="who", Payload=b" " * 2**21 + b"{}")["StatusCode"], 200)
+            code = {"ZipFile": bytes(2**21)}
+            made = lambda: client.create_function(  # noqa: E731
+                FunctionName="f", Role="arn:aws:iam::123456789012:role/fn", Runtime="python3.12", Handler="a.b", Code=code
+            )
+            self.refused(made, "InvalidParameterValueException", 400, "unzip")
+            # Sooner than the slow ones are given up, after 20 s.
+            self.assertLess(time.monotonic() - began, 15)
 
     def test_roles_survive_a_restart(self):
         live = Live(project(), prepare)

@@ -17,7 +17,6 @@ use super::{Moment, invalid, number, structure, text};
 use crate::front::code::Package;
 use crate::front::lambda::model::Input;
 pub use layer_list::{Layer, layers};
-pub use runtimes::{RETIRED, RUNTIMES};
 pub use unoffered::check_unoffered;
 
 /// The configuration of a version.
