@@ -3,7 +3,7 @@
 //! Owns the members, their defaults, and the checks that the model cannot make. Deliberately absent: code, states, and how a configuration is shown ([`super::configuration`]).
 
 mod layer_list;
-mod runtimes;
+pub mod runtimes;
 mod unoffered;
 
 use std::collections::BTreeMap;
