@@ -133,7 +133,7 @@ fn cannot_run(runtime: &str, find: impl FnOnce(&Runtime) -> Result<(), Interpret
 mod tests {
     use std::fs::File;
 
-    use super::super::registry::config::{RETIRED, RUNTIMES};
+    use super::super::registry::config::runtimes::{RETIRED, RUNTIMES};
     use super::*;
 
     #[test]

@@ -3,7 +3,7 @@
 //! Owns the members, their defaults, and the checks that the model cannot make. Deliberately absent: code, states, and how a configuration is shown ([`super::configuration`]).
 
 mod layer_list;
-mod runtimes;
+pub mod runtimes;
 mod unoffered;
 
 use std::collections::BTreeMap;
@@ -17,7 +17,6 @@ use super::{Moment, invalid, number, structure, text};
 use crate::front::code::Package;
 use crate::front::lambda::model::Input;
 pub use layer_list::{Layer, layers};
-pub use runtimes::{RETIRED, RUNTIMES};
 pub use unoffered::check_unoffered;
 
 /// The configuration of a version.

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::world::{World, and, new_function};
-use super::{RETIRED, RUNTIMES};
+use super::runtimes::{RETIRED, RUNTIMES};
 
 /// The text with which a new function with some members more is refused.
 fn text(more: Value) -> String {
