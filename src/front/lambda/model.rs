@@ -4,6 +4,8 @@
 //! is what is printed. Pure. Deliberately absent: what operations mean, and checks that need more than the request.
 
 mod constraint;
+#[cfg(test)]
+pub mod samples;
 
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, OnceLock};

@@ -127,7 +127,7 @@ fn broken<'a>(shape: &Shape, values: impl Iterator<Item = &'a Value>, path: &str
 }
 
 /// The constraints that one value breaks.
-fn single(shape: &Shape, value: &Value, path: &str) -> Result<Vec<String>, ApiError> {
+pub(super) fn single(shape: &Shape, value: &Value, path: &str) -> Result<Vec<String>, ApiError> {
     let mut rules = Vec::new();
     match (shape.kind, value) {
         (Kind::String, Value::String(text)) => {

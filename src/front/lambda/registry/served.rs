@@ -249,6 +249,9 @@ pub fn find(name: &str) -> Option<&'static Served> {
 }
 
 #[cfg(test)]
+mod every_member;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::front::lambda::model::MODEL;
