@@ -21,8 +21,6 @@ const EMPTY: &str = "Uploaded file must be a non-empty zip";
 /// A refusal of a package, or the failure to keep it. Nothing of the package is left behind.
 #[derive(Debug)]
 pub enum PackageError {
-    /// The archive has [`ZIPPED_LIMIT`] bytes or more.
-    TooLargeZipped,
     /// The archive unpacks to [`UNZIPPED_LIMIT`] bytes or more.
     TooLargeUnzipped,
     /// There are no bytes, or no entries.
@@ -44,7 +42,6 @@ impl PackageError {
     /// Says what AWS says: one text for everything that does not unzip. `Display` tells more.
     pub fn message(&self) -> String {
         match self {
-            PackageError::TooLargeZipped => format!("Zipped size must be smaller than {ZIPPED_LIMIT} bytes"),
             PackageError::TooLargeUnzipped => {
                 format!("Unzipped size must be smaller than {UNZIPPED_LIMIT} bytes")
             }
@@ -73,7 +70,7 @@ impl fmt::Display for PackageError {
         match self {
             PackageError::NotAZip(why) => write!(f, "the archive cannot be unpacked: {why}"),
             PackageError::Escapes { entry, why } => write!(f, "the archive's entry `{entry}` {why}"),
-            PackageError::TooLargeZipped | PackageError::TooLargeUnzipped => {
+            PackageError::TooLargeUnzipped => {
                 write!(f, "{}; leave out what the function does not need", self.message())
             }
             PackageError::Empty | PackageError::Io(_) => f.write_str(&self.message()),
@@ -112,10 +109,6 @@ mod tests {
         assert_eq!(
             PackageError::TooLargeUnzipped.message(),
             "Unzipped size must be smaller than 262144000 bytes"
-        );
-        assert_eq!(
-            PackageError::TooLargeZipped.message(),
-            "Zipped size must be smaller than 52428800 bytes"
         );
     }
 

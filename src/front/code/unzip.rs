@@ -30,7 +30,7 @@ type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
 /// Unpacks an archive into an empty folder; what comes out must be smaller than `limit` bytes.
 ///
 /// # Errors
-/// Everything but [`PackageError::TooLargeZipped`]. What was made until then stays.
+/// Every one of [`PackageError`]. What was made until then stays.
 pub fn unpack(zip: &[u8], into: &Path, limit: u64) -> Result<(), PackageError> {
     let mut archive = open(zip)?;
     let mut room = Room {

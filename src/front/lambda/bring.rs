@@ -65,14 +65,6 @@ fn not_base64(error: &base64::DecodeError) -> ApiError {
 fn refused(error: PackageError) -> ApiError {
     match error {
         PackageError::Io(error) => ApiError::service(&format!("failed to keep the code: {error}")),
-        PackageError::TooLargeZipped => {
-            let body = serde_json::json!({ "message": error.message() }).to_string();
-            ApiError {
-                status: 413,
-                code: "RequestEntityTooLargeException",
-                body,
-            }
-        }
         _ => {
             // AWS has one text for all of them; this tells which.
             tracing::warn!(why = %error, "a package of code was refused");

@@ -9,7 +9,7 @@ use scenarios::api::error::ApiError;
 use serde::{Deserialize, Serialize};
 
 use super::{Brought, Moment, Wanted, invalid, not_offered, text, untyped};
-use crate::front::code::{Package, PackageError, ZIPPED_LIMIT};
+use crate::front::code::{Package, ZIPPED_LIMIT};
 use crate::front::lambda::model::Input;
 
 /// The name that stands for a bucket where `S3Key` is a folder of this machine, run in place and looked at again after
@@ -86,7 +86,7 @@ fn check_upload(base64: &[u8]) -> Result<(), ApiError> {
         true => Err(ApiError {
             status: 413,
             code: "RequestEntityTooLargeException",
-            ..untyped(PackageError::TooLargeZipped.message())
+            ..untyped(format!("Zipped size must be smaller than {ZIPPED_LIMIT} bytes"))
         }),
         false => Ok(()),
     }
