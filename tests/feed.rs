@@ -240,7 +240,8 @@ fn uninstall_leaves_the_database_as_it_was() {
     let here = database();
     let here = here.path();
     let before = schema(here);
-    good(here, &["install", "app.db", "orders", "log"]);
+    let out = good(here, &["install", "app.db", "orders", "log"]);
+    assert!(out.contains("\nlog · key rowid · since 20"), "{out}");
     assert_ne!(schema(here), before);
     write(here);
     good(here, &["uninstall", "app.db"]);
