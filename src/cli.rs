@@ -26,6 +26,9 @@ pub enum Command {
     Event(Event),
     /// Print the timeline of a run.
     Show(Show),
+    /// Catch what changes in a SQLite table as DynamoDB stream records.
+    #[command(subcommand)]
+    Feed(Feed),
     /// Make a project to start from.
     Init(Init),
     /// Check files without running them.
@@ -136,6 +139,102 @@ pub struct Show {
     /// Where runs are looked for.
     #[arg(long, default_value = ".triggerfish/runs")]
     pub runs: PathBuf,
+}
+
+/// `triggerfish feed`.
+#[derive(Debug, Subcommand)]
+pub enum Feed {
+    /// Put triggers into a database that write down each change of its tables; again, to bring them up to date.
+    Install(FeedInstall),
+    /// Print which tables have a feed, since when, and how it is.
+    Status(FeedStatus),
+    /// Print each change as a DynamoDB stream record, one JSON object a line, until Ctrl-C.
+    Tail(FeedTail),
+    /// Take out the triggers of a table and keep its feed; what changes until the next install is not caught.
+    Suspend(FeedSuspend),
+    /// Take everything of the feeds out of a database, with the changes they hold.
+    Uninstall(FeedUninstall),
+}
+
+/// `triggerfish feed install`.
+#[derive(Debug, Args)]
+pub struct FeedInstall {
+    /// The SQLite database.
+    pub database: PathBuf,
+    /// The tables to watch.
+    #[arg(required = true)]
+    pub tables: Vec<String>,
+    /// The key's columns, partition first; by default what the feed has, or the primary key, or the rowid. For one table.
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub key: Vec<String>,
+}
+
+/// `triggerfish feed status`.
+#[derive(Debug, Args)]
+pub struct FeedStatus {
+    /// The SQLite database.
+    pub database: PathBuf,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// `triggerfish feed tail`.
+#[derive(Debug, Args)]
+pub struct FeedTail {
+    /// The SQLite database.
+    pub database: PathBuf,
+    /// The table.
+    pub table: String,
+    /// Which images the records have.
+    #[arg(long, value_enum, ignore_case = true, default_value_t)]
+    pub view: View,
+    /// Where to begin: after what is there, or with the oldest change; by default the first, and the second with --once.
+    #[arg(long, value_enum)]
+    pub from: Option<Start>,
+    /// End when all there is was printed.
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// `triggerfish feed suspend`.
+#[derive(Debug, Args)]
+pub struct FeedSuspend {
+    /// The SQLite database.
+    pub database: PathBuf,
+    /// The table.
+    pub table: String,
+}
+
+/// `triggerfish feed uninstall`.
+#[derive(Debug, Args)]
+pub struct FeedUninstall {
+    /// The SQLite database.
+    pub database: PathBuf,
+}
+
+/// Which images stream records have, spelled as AWS does.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[value(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum View {
+    /// Before and after.
+    #[default]
+    NewAndOldImages,
+    /// After.
+    NewImage,
+    /// Before.
+    OldImage,
+    /// None.
+    KeysOnly,
+}
+
+/// Where reading a feed begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Start {
+    /// After what is there.
+    Latest,
+    /// With the oldest change.
+    TrimHorizon,
 }
 
 /// `triggerfish init`.

@@ -22,14 +22,20 @@ pub(crate) use {say, talk};
 
 /// Writes to stdout.
 pub fn result(text: Arguments<'_>) {
+    delivered(text);
+}
+
+/// Writes to stdout and says whether that went well; whoever prints without end stops when it does not.
+pub fn delivered(text: Arguments<'_>) -> bool {
     let mut out = std::io::stdout().lock();
     let written = out.write_fmt(text).and_then(|()| out.flush());
-    if let Err(error) = written
+    if let Err(error) = &written
         && error.kind() != ErrorKind::BrokenPipe
         && !FAILED.swap(true, Ordering::Relaxed)
     {
         talk!("error: failed to write the results: {error}");
     }
+    written.is_ok()
 }
 
 /// Writes to stderr; where that is closed there is nobody to tell.

@@ -1,6 +1,7 @@
 //! One file for each command. Each gives an exit code (design/scenarios §8).
 
 mod event;
+mod feed;
 mod init;
 mod invoke;
 mod lint;
@@ -35,6 +36,7 @@ pub fn run(cli: Cli) -> u8 {
         Command::Invoke(args) => invoke::run(&args),
         Command::Event(args) => event::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Feed(args) => feed::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::Schema => event::schema(),

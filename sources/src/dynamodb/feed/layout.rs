@@ -59,6 +59,13 @@ impl Layout {
         self.key.iter().filter_map(|at| row.get(*at)).collect()
     }
 
+    /// The names of the key's columns, partition first; none if the key is a rowid that has no column.
+    pub fn key_names(&self) -> Vec<String> {
+        let columns = self.key.iter().filter_map(|at| self.columns.get(*at));
+        let named = columns.filter(|column| !column.implicit);
+        named.map(|column| column.name.clone()).collect()
+    }
+
     /// Whether two rows are the same item to DynamoDB. A key with a NULL is nobody's, so never the same.
     pub fn same_key(&self, a: &[Cell], b: &[Cell]) -> bool {
         let same = |at: &usize| match (a.get(*at), b.get(*at)) {

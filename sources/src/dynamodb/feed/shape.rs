@@ -94,6 +94,16 @@ pub fn look(
     Ok(key::assemble(name, without_rowid, &infos, uniques, key))
 }
 
+/// The names of the ordinary tables, without the feed's own and SQLite's.
+pub fn tables(database: &Connection) -> rusqlite::Result<Vec<String>> {
+    let names = database
+        .prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' ORDER BY name")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<Vec<String>>>()?;
+    let theirs = |name: &String| !sql::is_ours(name) && !name.starts_with("sqlite_");
+    Ok(names.into_iter().filter(theirs).collect())
+}
+
 type Found = Option<(String, String, bool)>;
 
 /// The table's own name and whether it is WITHOUT ROWID.
@@ -103,16 +113,7 @@ fn admit(
     found: Found,
 ) -> rusqlite::Result<Result<(String, bool), FeedError>> {
     let Some((name, kind, without_rowid)) = found else {
-        let names = database
-            .prepare(
-                "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' ORDER BY name",
-            )?
-            .query_map([], |row| row.get(0))?
-            .collect::<rusqlite::Result<Vec<String>>>()?;
-        let names: Vec<_> = names
-            .into_iter()
-            .filter(|name| !sql::is_ours(name) && !name.starts_with("sqlite_"))
-            .collect();
+        let names = tables(database)?;
         let help = match names.is_empty() {
             true => "create it first; the database has no tables yet".to_owned(),
             false => format!("create it first, or name one of: {}", names.join(", ")),

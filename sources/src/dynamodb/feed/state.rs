@@ -154,6 +154,29 @@ pub fn check(database: &Connection, table: &Table) -> Result<State, FeedError> {
     }
 }
 
+/// The table that `feed` watches, with the key that it has now: what to [`check`], and to install again, for the same key.
+///
+/// # Errors
+/// What SQLite says.
+pub fn watched(database: &Connection, feed: &Feed) -> Result<Table, FeedError> {
+    let path = place(database);
+    let layout = latest(database, feed.id)
+        .map_err(|e| FeedError::sqlite(&e, Path::new(&path), "look at the change feed"))?;
+    Ok(Table {
+        name: feed.table.clone(),
+        key: layout.map(|layout| layout.key_names()).unwrap_or_default(),
+    })
+}
+
+/// The tables of the database that a feed can be asked for, by name.
+///
+/// # Errors
+/// What SQLite says.
+pub fn tables(database: &Connection) -> Result<Vec<String>, FeedError> {
+    let path = place(database);
+    shape::tables(database).map_err(|e| FeedError::sqlite(&e, Path::new(&path), "list the tables"))
+}
+
 /// Every feed in the database, closed ones too, the oldest first.
 ///
 /// # Errors
