@@ -258,6 +258,7 @@ impl Keeper {
             false => {
                 let what = match known {
                     None if why == KEPT => KEPT.to_owned(),
+                    Some(_) if why == KEPT => "as an earlier run has left it".to_owned(),
                     None => format!("made by {why}"),
                     Some(_) => format!("changed by {why}"),
                 };

@@ -1,9 +1,10 @@
 //! Event source mappings: CreateEventSourceMapping, GetEventSourceMapping, UpdateEventSourceMapping,
 //! DeleteEventSourceMapping, ListEventSourceMappings (spec/event-source-mapping §1).
 //!
-//! Owns what these operations check and change: [`mod@kind`] tells kinds of sources apart; [`settings`], [`start`]
-//! and [`filter`] check what is said, [`check`] looks whether what is named is there, and [`record`] keeps it. Deliberately absent: the polling, which reads [`super::Registry::mappings`] and
-//! says by [`super::Registry::change_mapping`] how it went; and sources, which are asked for by [`super::Outside`].
+//! Owns what these operations check and change: [`mod@kind`] tells kinds of sources apart; [`settings`] and [`start`]
+//! check what is said, patterns with [`router::pattern`]; [`check`] looks whether what is named is there, and [`record`]
+//! keeps it. Deliberately absent: the polling, which reads [`super::Registry::mappings`] and says by
+//! [`super::Registry::change_mapping`] how it went; and sources, which are asked for by [`super::Outside`].
 
 pub mod check;
 pub mod kind;
