@@ -46,13 +46,15 @@ struct Record<'a> {
     response_payload: Option<Box<RawValue>>,
 }
 
+/// `requestContext` of every record that tells of an end: of an event's, and of a batch's (spec/event-source-mapping §4.4).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct RequestContext<'a> {
-    request_id: &'a str,
-    function_arn: String,
-    condition: &'static str,
-    approximate_invoke_count: u32,
+pub(crate) struct RequestContext<'a> {
+    pub request_id: &'a str,
+    /// With or without a qualifier: the two kinds of records differ in that.
+    pub function_arn: String,
+    pub condition: &'static str,
+    pub approximate_invoke_count: u32,
 }
 
 #[derive(Serialize)]

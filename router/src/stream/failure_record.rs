@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::sequence::{Sequence, ShardId};
 use super::settings::Kind;
+use crate::destination::RequestContext;
 use crate::event::Payload;
 use crate::name::{RequestId, Version};
 use crate::time::Timestamp;
@@ -88,15 +89,6 @@ struct Record<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct RequestContext<'a> {
-    request_id: &'a str,
-    function_arn: &'a str,
-    condition: &'static str,
-    approximate_invoke_count: u32,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct ResponseContext {
     status_code: u16,
     executed_version: Version,
@@ -126,7 +118,7 @@ pub fn record(end: &End<'_>) -> Payload {
     let record = Record {
         request_context: RequestContext {
             request_id: end.request.as_str(),
-            function_arn: end.function_arn,
+            function_arn: end.function_arn.to_owned(),
             condition: end.condition.as_str(),
             approximate_invoke_count: end.invocations,
         },

@@ -1,7 +1,7 @@
 //! What an invocation has to know of functions, for the front to look up without waiting for an operation.
 //!
-//! Owns names, versions, aliases, function URLs and the state that keeps a version from being invoked. Deliberately absent: everything
-//! that the router decides, such as which version an alias leads to.
+//! Owns names, versions, aliases, function URLs and the state that keeps a version from being invoked. Deliberately absent:
+//! everything that the router decides, such as which version an alias leads to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};

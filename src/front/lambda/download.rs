@@ -3,6 +3,7 @@
 //! Owns the check of a URL, which is good for ten minutes, and the reading. A folder is packed when it is asked for.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use scenarios::api::error::ApiError;
 use scenarios::clock::system_now;
@@ -33,12 +34,15 @@ async fn fetch(gateway: &Gateway, what: &str, request: &Request) -> Result<Answe
             body: serde_json::json!({ "message": "Request has expired, or was not signed here" }).to_string(),
         });
     }
+    // What nothing names may be removed at any time, but not while this reads it.
+    let reading = Arc::clone(&plane.bringing).read_owned().await;
     let code = plane
         .code_of(what)
         .await
         .ok_or_else(|| ApiError::missing("The code is no longer there."))?;
-    let store = std::sync::Arc::clone(&plane.code);
+    let store = Arc::clone(&plane.code);
     let read = move || {
+        let _reading = reading;
         let path: PathBuf = match code {
             Code::Package(package) => store.zip(&package),
             Code::Folder(folder) => store

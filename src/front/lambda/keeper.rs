@@ -316,15 +316,20 @@ impl Keeper {
 
     /// A version that could not be run is defined once more: its folder, or an interpreter, may be there by now.
     fn mend(&mut self, name: &FunctionName) {
-        let (Some(told), Some(record)) = (self.told.get(name), self.registry.functions.get_mut(name)) else {
+        let Some(record) = self.registry.functions.get_mut(name) else {
             return;
         };
-        for (version, (spec, _)) in &told.specs {
-            if record.is_failed(*version) && self.functions.define(spec.clone()).is_ok() {
+        let desired = desired::of(record, &self.shared.code);
+        for (version, (spec, _)) in &desired.specs {
+            let fit = record.is_failed(*version) && !desired.problems.contains_key(version);
+            if fit && self.functions.define(spec.clone()).is_ok() {
                 record.mended(*version);
             }
         }
         self.shared.directory.note(record);
+        if let Some(told) = self.told.get_mut(name) {
+            told.specs = desired.specs;
+        }
     }
 
     fn code_of(&self, what: &str) -> Option<Code> {
